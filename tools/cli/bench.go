@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/tools/bench"
+)
+
+func benchCommand() *cobra.Command {
+	var opt bench.Options
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure and compare with the bars we set",
+		Long: "Build the programs, run the settings daemon with a node's user data, measure it, and print\n" +
+			"each figure beside its bar. Figures depend on the machine, which is printed first; a bar\n" +
+			"that is missed is no failure. Close other programs: everything shares the cores.",
+		Example: "  shipyard bench\n" +
+			"  shipyard bench --dir /srv/disk    # where commits are to be measured",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := here()
+			if err != nil {
+				return err
+			}
+			return bench.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&opt.Dir, "dir", "", "keep state below `DIR` instead of the repository's build directory")
+	return cmd
+}

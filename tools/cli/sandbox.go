@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/tools/sandbox"
+)
+
+func sandboxCommand() *cobra.Command {
+	var opt sandbox.Options
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run the settings API here, to try it out",
+		Long: "Build the settings daemon and its client, run the daemon on a socket in a new directory,\n" +
+			"give it a node's user data, and wait. Nothing outside the directory is touched and no\n" +
+			"root is needed. Ctrl-C ends the daemon and removes the directory.",
+		Example: "  shipyard sandbox\n" +
+			"  shipyard sandbox --variant metal-k8s-1.36 --user-data my-node.toml\n" +
+			"  shipyard sandbox --dir /tmp/node --keep",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := here()
+			if err != nil {
+				return err
+			}
+			return sandbox.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.Variant, "variant", sandbox.Variant, "be a node of the variant `NAME`")
+	f.StringVar(&opt.UserData, "user-data", "", "apply `FILE` instead of "+sandbox.UserData)
+	f.StringVar(&opt.Dir, "dir", "", "keep state in `DIR`, which is made if it is not there, instead of a temporary directory")
+	f.BoolVar(&opt.Keep, "keep", false, "do not remove the directory at the end")
+	return cmd
+}

@@ -1,0 +1,116 @@
+// Package debian installs the Debian packages that a task needs.
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/tools/run"
+)
+
+// A Need is something a task cannot do without.
+type Need struct {
+	What     string   // as a person calls it: "a C compiler, for the race detector"
+	Packages []string // that provide it
+	Present  func(context.Context) bool
+}
+
+// RaceDetector needs a C compiler with the C library's headers, since programs
+// with the race detector are linked by it.
+var RaceDetector = Need{
+	What:     "a C compiler with the C library's headers, for the race detector",
+	Packages: []string{"gcc", "libc6-dev"},
+	Present: func(ctx context.Context) bool {
+		return run.Command{
+			Args:  []string{"gcc", "-fsyntax-only", "-x", "c", "-"},
+			Stdin: strings.NewReader("#include <stdlib.h>\n#include <pthread.h>\n"),
+		}.Run(ctx) == nil
+	},
+}
+
+// An Installer makes needs present.
+type Installer struct {
+	Out  io.Writer // told what is being installed
+	Root bool      // whether this process may install packages
+}
+
+// NewInstaller returns an Installer for this process that reports on out.
+func NewInstaller(out io.Writer) Installer { return Installer{Out: out, Root: os.Geteuid() == 0} }
+
+// Ensure makes all needs present, or says what to install by hand.
+func (in Installer) Ensure(ctx context.Context, needs ...Need) error {
+	missing := absent(ctx, needs)
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := in.install(ctx, packages(missing)); err != nil {
+		return fmt.Errorf("%s: missing; %w", what(missing), err)
+	}
+	if still := absent(ctx, missing); len(still) > 0 {
+		return fmt.Errorf("%s: still missing with %s installed", what(still), strings.Join(packages(still), ", "))
+	}
+	return nil
+}
+
+func (in Installer) install(ctx context.Context, names []string) error {
+	byHand := "apt-get install " + strings.Join(names, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("without apt-get it is not known how to install it here; on Debian: " + byHand)
+	}
+	if !in.Root {
+		return errors.New("run as root: " + byHand)
+	}
+	fmt.Fprintf(in.Out, "installing %s\n", strings.Join(names, ", "))
+	start := time.Now()
+	args := append([]string{"install", "--yes", "--no-install-recommends"}, names...)
+	err := apt(ctx, args...)
+	if err != nil {
+		// Package lists may be absent, as in most container images, or old.
+		if err := apt(ctx, "update"); err != nil {
+			return err
+		}
+		err = apt(ctx, args...)
+	}
+	if err == nil {
+		fmt.Fprintf(in.Out, "installed %s in %s\n", strings.Join(names, ", "), time.Since(start).Round(time.Second))
+	}
+	return err
+}
+
+func apt(ctx context.Context, args ...string) error {
+	return run.Command{Args: append([]string{"apt-get"}, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive"}}.Run(ctx)
+}
+
+func absent(ctx context.Context, needs []Need) []Need {
+	var missing []Need
+	for _, n := range needs {
+		if !n.Present(ctx) {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+func packages(needs []Need) []string {
+	var names []string
+	for _, n := range needs {
+		names = append(names, n.Packages...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func what(needs []Need) string {
+	var texts []string
+	for _, n := range needs {
+		texts = append(texts, n.What)
+	}
+	return strings.Join(texts, "; ")
+}

@@ -1,0 +1,116 @@
+// Package generate makes the checked-in files that are not written by hand.
+//
+// Each kind of file has a Generator in the table that All returns. To add one,
+// write a function from the root to the files' contents and add its line.
+package generate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/bulkhead-os/bulkhead/tools/generate/programdeps"
+	"github.com/bulkhead-os/bulkhead/tools/generate/settingsdocs"
+	"github.com/bulkhead-os/bulkhead/tools/workspace"
+)
+
+// Files are the contents of files by their path from the root, with slashes.
+type Files map[string][]byte
+
+// A Generator makes one kind of checked-in file.
+type Generator struct {
+	Name  string // what it makes, for people
+	Files func(ctx context.Context, root workspace.Root) (Files, error)
+}
+
+// All returns every generator. What a later one makes may depend on what an
+// earlier one wrote.
+func All() []Generator {
+	return []Generator{
+		{Name: "documentation of settings", Files: func(_ context.Context, root workspace.Root) (Files, error) {
+			return only(settingsdocs.Output)(settingsdocs.Generate(os.DirFS(root.Path("models", "settings"))))
+		}},
+		{Name: "dependencies of programs", Files: func(ctx context.Context, root workspace.Root) (Files, error) {
+			files, err := programdeps.Generate(ctx, root)
+			return files, err
+		}},
+	}
+}
+
+// only returns the Files of a generator of one file.
+func only(path string) func([]byte, error) (Files, error) {
+	return func(data []byte, err error) (Files, error) {
+		if err != nil {
+			return nil, err
+		}
+		return Files{path: data}, nil
+	}
+}
+
+// Stale returns what g would change, as one text for people, or "" when the
+// files are fresh.
+func Stale(ctx context.Context, root workspace.Root, g Generator) (string, error) {
+	files, err := g.Files(ctx, root)
+	if err != nil {
+		return "", fmt.Errorf("generate %s: %w", g.Name, err)
+	}
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		old, err := current(root, path)
+		if err != nil {
+			return "", fmt.Errorf("generate %s: %w", g.Name, err)
+		}
+		if !bytes.Equal(old, files[path]) {
+			fmt.Fprintf(&b, "%s is stale:\n%s", path, difference(string(old), string(files[path])))
+		}
+	}
+	return b.String(), nil
+}
+
+// Write writes the files of g that are stale and returns their paths.
+func Write(ctx context.Context, root workspace.Root, g Generator) ([]string, error) {
+	files, err := g.Files(ctx, root)
+	if err != nil {
+		return nil, fmt.Errorf("generate %s: %w", g.Name, err)
+	}
+	var changed []string
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		old, err := current(root, path)
+		if err == nil && bytes.Equal(old, files[path]) && old != nil {
+			continue
+		}
+		if err == nil {
+			err = write(root.Path(filepath.FromSlash(path)), files[path])
+		}
+		if err != nil {
+			return changed, fmt.Errorf("generate %s: %w", g.Name, err)
+		}
+		changed = append(changed, path)
+	}
+	return changed, nil
+}
+
+// current returns the file at path, or nil when there is none.
+func current(root workspace.Root, path string) ([]byte, error) {
+	data, err := os.ReadFile(root.Path(filepath.FromSlash(path)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, data, 0o644)
+}

@@ -1,0 +1,165 @@
+// Package suite runs everything that must hold before a change is merged.
+//
+// It counts each check of the source (format, vet, staticcheck) as one test, so
+// that one line at the end tells how everything went.
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/tools/debian"
+	"github.com/bulkhead-os/bulkhead/tools/run"
+	"github.com/bulkhead-os/bulkhead/tools/teststream"
+	"github.com/bulkhead-os/bulkhead/tools/workspace"
+)
+
+// ErrFailed says that a test failed. What failed has been told already.
+var ErrFailed = errors.New("tests failed")
+
+// Options choose what of the tests is run.
+type Options struct {
+	Run      string   // only tests whose name matches, as go test -run takes it
+	Short    bool     // tests in their short form
+	Soak     bool     // tests that have a long form in that one
+	Packages []string // only the tests of these packages; none for all
+}
+
+// focused reports whether only chosen tests are asked for. The checks of the
+// source are left out then.
+func (o Options) focused() bool { return o.Run != "" || len(o.Packages) > 0 }
+
+// A Suite runs the checks and tests of one repository.
+type Suite struct {
+	Root workspace.Root
+	Out  io.Writer // told the progress, and in the last line the count
+
+	tally teststream.Tally
+	skips []teststream.Skip
+}
+
+// Test runs the checks of the source and all tests with the race detector.
+func (s *Suite) Test(ctx context.Context, opt Options) error {
+	if err := debian.NewInstaller(s.Out).Ensure(ctx, debian.RaceDetector); err != nil {
+		return err
+	}
+	modules, err := s.Root.Modules(ctx)
+	if err != nil {
+		return err
+	}
+	if !opt.focused() {
+		s.check(ctx, modules)
+	}
+	if len(opt.Packages) == 0 {
+		opt.Packages = workspace.Patterns(modules)
+	}
+	s.goTest(ctx, testArgs(opt), opt)
+	return s.end(ctx)
+}
+
+// Check runs what of Test takes seconds: the checks of the source, the
+// policies, and whether generated files are fresh.
+func (s *Suite) Check(ctx context.Context) error {
+	modules, err := s.Root.Modules(ctx)
+	if err != nil {
+		return err
+	}
+	s.check(ctx, modules)
+	opt := Options{Packages: []string{"./tools/policy/...", "./tools/generate/..."}}
+	s.goTest(ctx, append([]string{"test", "-json", "-vet=off", "-count=1"}, opt.Packages...), opt)
+	return s.end(ctx)
+}
+
+func testArgs(opt Options) []string {
+	// Vet has been run on everything. A cached result is no proof: policies
+	// and golden files depend on files that the cache does not see.
+	args := []string{"test", "-json", "-race", "-vet=off", "-count=1"}
+	if opt.Soak {
+		args = append(args, "-timeout=2h")
+	} else {
+		args = append(args, "-timeout=10m")
+	}
+	if opt.Short {
+		args = append(args, "-short")
+	}
+	if opt.Run != "" {
+		args = append(args, "-run="+opt.Run)
+	}
+	return append(args, opt.Packages...)
+}
+
+// goTest runs the go command with args, a call of go test -json.
+func (s *Suite) goTest(ctx context.Context, args []string, opt Options) {
+	r := teststream.NewReader(s.Out, workspace.Module+"/")
+	cmd := s.Root.Go(args...)
+	cmd.Stdout = r
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if opt.Soak {
+		cmd.Env = append(cmd.Env, "BULKHEAD_SOAK=1")
+	}
+	err := errors.Join(cmd.Run(ctx), r.Close())
+	tally := r.Tally()
+	// The go command has a status but no event for a wrong flag or pattern.
+	if err != nil && tally.Failed == 0 {
+		tally.Failed++
+		s.fault("go test", strings.TrimSpace(stderr.String()+"\n"+err.Error()))
+	}
+	s.tally.Add(tally)
+	s.skips = append(s.skips, r.Skips()...)
+}
+
+// step runs one check of the source and counts it.
+func (s *Suite) step(name string, check func() error) {
+	start := time.Now()
+	err := check()
+	if err != nil {
+		s.tally.Failed++
+		s.fault(name, err.Error())
+		return
+	}
+	s.tally.Passed++
+	fmt.Fprintf(s.Out, "ok    %-32s %s\n", name, time.Since(start).Round(10*time.Millisecond))
+}
+
+func (s *Suite) fault(name, text string) {
+	fmt.Fprintf(s.Out, "FAIL  %s\n", name)
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(s.Out, "        %s\n", strings.TrimRight(line, "\n"))
+	}
+}
+
+// end tells the skipped tests and the count.
+func (s *Suite) end(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("interrupted after %s", s.tally)
+	}
+	for _, k := range s.skips {
+		fmt.Fprintf(s.Out, "skip  %s %s: %s\n", k.Package, k.Test, k.Reason)
+	}
+	fmt.Fprintln(s.Out, s.tally)
+	if s.tally.Failed > 0 {
+		return ErrFailed
+	}
+	return nil
+}
+
+// complaint returns what a checker found as an error. Checkers tell findings
+// on either output and by their status.
+func complaint(ctx context.Context, cmd run.Command) error {
+	var b strings.Builder
+	cmd.Stdout, cmd.Stderr = &b, &b
+	err := cmd.Run(ctx)
+	found := strings.TrimSpace(b.String())
+	switch {
+	case err == nil:
+		return nil
+	case found != "" && run.Status(err) > 0:
+		return errors.New(found)
+	}
+	return err
+}
