@@ -24,6 +24,9 @@ func notIdentifier(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-')
 }
 
+// Compare orders identifiers by their bytes.
+func (i Identifier) Compare(o Identifier) int { return strings.Compare(i.s, o.s) }
+
 // String returns the name as it was written.
 func (i Identifier) String() string { return i.s }
 

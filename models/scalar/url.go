@@ -2,6 +2,7 @@ package scalar
 
 import (
 	"fmt"
+	"strings"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
 )
@@ -40,6 +41,16 @@ func parseWHATWG(s string) (string, bool) {
 		return "", false
 	}
 	return u.Href(false), true
+}
+
+// Host returns the host without port and brackets, or "" where u has none: in
+// localhost:8080 there is only a scheme and a path.
+func (u URL) Host() string {
+	w, err := whatwg.Parse(u.s)
+	if err != nil {
+		return "" // the zero URL
+	}
+	return strings.Trim(w.Hostname(), "[]")
 }
 
 // String returns the canonical serialisation.

@@ -37,6 +37,27 @@ func TestParseURL(t *testing.T) {
 	})
 }
 
+func TestURLHost(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://Example.org:8443/a": "example.org",
+		"192.0.2.1:3128":             "192.0.2.1",
+		"http://[2001:db8::1]:80":    "2001:db8::1",
+		"localhost:8080":             "",
+		"aws:///zone/id":             "",
+	} {
+		u, err := scalar.ParseURL(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.Host(); got != want {
+			t.Errorf("Host of %q = %q, want %q", in, got, want)
+		}
+	}
+	if got := (scalar.URL{}).Host(); got != "" {
+		t.Errorf("Host of the zero URL = %q, want nothing", got)
+	}
+}
+
 func FuzzURL(f *testing.F) {
 	for _, s := range []string{
 		"https://example.org/path", "1.2.3.4:8080", "aws:///zone/id", "localhost:8080", "how are you", "a:\t", "file:c|/x",

@@ -37,29 +37,15 @@ func (b *binder) leaf(s *Schema, v reflect.Value, k key.Key, val document.Value)
 		b.rep.Add(report.Fault{Code: report.UnknownSetting, Path: k.String(), Detail: "there is no such setting", Hint: s.Nearest(k)})
 		return
 	}
-	n, rep := syntax.JSON([]byte(val.JSON()), syntax.Limits{Bytes: 16 << 20, Depth: 64, String: 16 << 20})
+	n, rep := nodeOf(val)
 	if n == nil {
 		rep.Faults[0].Path = k.String()
 		b.rep.Merge(rep)
 		return
 	}
-	clearPositions(n)
 	leaf := reflect.New(node.typ).Elem()
 	if node.codec.decode(n, leaf, place{rep: &b.rep, path: k.String(), secret: node.codec.secret}) {
 		b.put(s.root, v, k, leaf, k.String())
-	}
-}
-
-// clearPositions forgets places in the text of a single value, which would
-// mislead beside a document.
-func clearPositions(n *syntax.Node) {
-	n.Pos = syntax.Pos{}
-	for _, it := range n.Items {
-		clearPositions(it)
-	}
-	for i := range n.Fields {
-		n.Fields[i].Pos = syntax.Pos{}
-		clearPositions(n.Fields[i].Value)
 	}
 }
 

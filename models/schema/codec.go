@@ -166,7 +166,7 @@ func (s *Schema) secretCodec(c *codec) {
 
 func customCodec(c *codec) {
 	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if !slices.Contains(c.types, jsonType(n)) {
+		if t := jsonType(n); !slices.Contains(c.types, t) && (t != "integer" || !slices.Contains(c.types, "number")) {
 			return p.wrongType(n, wantTypes(c.types))
 		}
 		if err := v.Addr().Interface().(settingDecoder).UnmarshalSetting(n); err != nil {

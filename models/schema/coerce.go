@@ -52,6 +52,10 @@ func (s *Schema) Coerce(k key.Key, text string) (*syntax.Node, *report.Fault) {
 	if node.Kind != Leaf {
 		return nil, &report.Fault{Code: report.WrongType, Path: k.String(), Detail: "is a table and has no value of its own", Hint: "set one of its members, or give the table as JSON"}
 	}
+	return coerce(node, k, text)
+}
+
+func coerce(node *Node, k key.Key, text string) (*syntax.Node, *report.Fault) {
 	accepts := func(t string) bool { return slices.Contains(node.codec.types, t) }
 	switch {
 	case accepts("boolean") && (text == "true" || text == "false"):

@@ -3,10 +3,12 @@ package schema
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
+	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
 )
 
@@ -208,4 +210,18 @@ func (c *codec) constraints(out object, r scalar.Rule) {
 	if len(r.Examples) > 0 && !c.secret {
 		out["examples"] = r.Examples
 	}
+}
+
+// Accepts says why the type of n, a Leaf, refuses text read as Coerce reads
+// it; it is empty when the text is accepted.
+func (s *Schema) Accepts(n *Node, text string) string {
+	var rep report.Report
+	v, fault := coerce(n, key.Of(n.Name), text)
+	if fault != nil {
+		return fault.String()
+	}
+	if !n.codec.decode(v, reflect.New(n.typ).Elem(), place{rep: &rep, path: n.Name}) {
+		return rep.Faults[0].String()
+	}
+	return ""
 }

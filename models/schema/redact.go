@@ -47,7 +47,7 @@ func (s *Schema) RedactValue(k key.Key, v document.Value) document.Value {
 	case !n.codec.partSecret:
 		return v
 	}
-	tree, _ := syntax.JSON([]byte(v.JSON()), syntax.Limits{Bytes: 16 << 20, Depth: 64, String: 16 << 20})
+	tree, _ := nodeOf(v)
 	if tree == nil {
 		return hidden
 	}

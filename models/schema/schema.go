@@ -67,7 +67,7 @@ func For(typ reflect.Type, owner string, groups []string) *Schema {
 	}
 	if groups != nil {
 		s.root.Fields = slices.DeleteFunc(s.root.Fields, func(n *Node) bool { return !slices.Contains(groups, n.Name) })
-		s.root.index2()
+		s.root.reindex()
 	}
 	return s
 }
@@ -169,7 +169,7 @@ func (s *Schema) node(name string, typ reflect.Type) *Node {
 	case typ.Kind() == reflect.Map:
 		n.Kind = Map
 		n.keyCodec = s.codec(typ.Key())
-		n.Elem = s.node("<"+elemName(typ.Key())+">", typ.Elem())
+		n.Elem = s.node("<"+elemName(n.keyCodec)+">", typ.Elem())
 		if n.Elem.Kind != Leaf {
 			n.Elem.Doc = docs[docKey(n.Elem.typ)]
 		}
@@ -200,6 +200,9 @@ func (s *Schema) members(n *Node) {
 		c := s.node(name, f.Type)
 		c.index = i
 		c.Doc = docs[docKey(n.typ)+"."+f.Name]
+		if c.Doc == "" && c.Kind != Leaf {
+			c.Doc = packageDoc(c.typ)
+		}
 		c.Deprecated = f.Tag.Get("deprecated")
 		c.Required = f.Tag.Get("required") == "true"
 		if a := f.Tag.Get("alias"); a != "" {
@@ -212,11 +215,11 @@ func (s *Schema) members(n *Node) {
 		}
 		n.Fields = append(n.Fields, c)
 	}
-	n.index2()
+	n.reindex()
 }
 
-// index2 makes the look-up by name and alias.
-func (n *Node) index2() {
+// reindex makes the look-up by name and alias.
+func (n *Node) reindex() {
 	n.byName = map[string]*Node{}
 	for _, f := range n.Fields {
 		n.byName[f.Name] = f
@@ -249,16 +252,24 @@ func docKey(typ reflect.Type) string {
 	return pkg + "." + typ.Name()
 }
 
-// elemName gives the placeholder for the members of a map with keys of typ.
-func elemName(typ reflect.Type) string {
-	switch name := strings.ToLower(typ.Name()); name {
-	case "identifier", "", "string":
-		return "name"
-	case "singleline":
-		return "name"
-	default:
-		return name
+// packageDoc gives the doc of the package of typ, which describes a group, in
+// the form for users: "Package dns holds the …" becomes "The …".
+func packageDoc(typ reflect.Type) string {
+	pkg, _, _ := strings.Cut(docKey(typ), ".")
+	doc := strings.TrimPrefix(docs[pkg], "Package "+pkg+" ")
+	if _, rest, ok := strings.Cut(doc, " "); ok && doc != docs[pkg] {
+		return strings.ToUpper(rest[:1]) + rest[1:]
 	}
+	return doc
+}
+
+// elemName gives the placeholder for the members of a map whose keys c reads.
+func elemName(c *codec) string {
+	switch c.rule.Name {
+	case "", "identifier", "single line of text":
+		return "name"
+	}
+	return strings.ReplaceAll(c.rule.Name, " ", "-")
 }
 
 // zero returns the zero value of the type of n, for the interfaces it has.

@@ -37,6 +37,9 @@ func Build(ctx context.Context, root workspace.Root, importPath string) (string,
 	if fresh(bin, want) {
 		return bin, nil
 	}
+	if err := os.MkdirAll(root.Path("build", "bin"), 0o755); err != nil {
+		return "", fmt.Errorf("build %s: %w", name, err)
+	}
 	cmd := root.Go("build", "-o", bin, importPath)
 	cmd.Dir = root.Path("tools", "lint")
 	// Outside the workspace only the versions of tools/lint/go.mod count.

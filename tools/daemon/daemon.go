@@ -69,6 +69,7 @@ func Start(ctx context.Context, opt Options) (*Daemon, error) {
 	proc, err := run.Command{
 		Args:   []string{opt.Program, "apiserver", "--root", opt.Dir, "--socket", socket, "--variant", opt.Variant},
 		Stderr: opt.Stderr,
+		Apart:  true,
 	}.Start(ctx)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/tools/generate/programdeps"
 	"github.com/bulkhead-os/bulkhead/tools/generate/settingsdocs"
+	"github.com/bulkhead-os/bulkhead/tools/generate/settingsref"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -39,10 +40,27 @@ func All() []Generator {
 		{Name: "documentation of settings", Files: func(_ context.Context, root workspace.Root) (Files, error) {
 			return only(settingsdocs.Output)(settingsdocs.Generate(os.DirFS(root.Path("models", "settings"))))
 		}},
+		{Name: "reference of settings", Files: func(_ context.Context, root workspace.Root) (Files, error) {
+			return below("docs/reference/settings")(settingsref.Pages(os.DirFS(root.Path("variants"))))
+		}},
 		{Name: "dependencies of programs", Files: func(ctx context.Context, root workspace.Root) (Files, error) {
 			files, err := programdeps.Generate(ctx, root)
 			return files, err
 		}},
+	}
+}
+
+// below returns the Files of a generator of several files in the folder dir.
+func below(dir string) func(map[string][]byte, error) (Files, error) {
+	return func(pages map[string][]byte, err error) (Files, error) {
+		if err != nil {
+			return nil, err
+		}
+		files := Files{}
+		for name, data := range pages {
+			files[dir+"/"+name] = data
+		}
+		return files, nil
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,10 @@ type Command struct {
 	Stdin  io.Reader // nil for none
 	Stdout io.Writer // nil to discard
 	Stderr io.Writer // nil to keep only what an error tells
+	// Apart puts the program into a process group of its own. An interrupt at
+	// the terminal then reaches this program alone, which passes it on in its
+	// own time.
+	Apart bool
 }
 
 // An Error says how a program did not do its work.
@@ -97,6 +102,9 @@ func (c Command) Start(ctx context.Context) (*Process, error) {
 	// An interrupt lets the go command and daemons clean up behind them.
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
 	p.cmd.WaitDelay = grace
+	if c.Apart {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, &Error{Command: p.text, Status: -1, Err: cause(err)}
 	}

@@ -102,6 +102,17 @@ func TestCancelInterrupts(t *testing.T) {
 	}
 }
 
+func TestApart(t *testing.T) {
+	script(t, "stand-in", `read -r _ _ _ _ group _ </proc/$$/stat; echo $$ $group`)
+	out, err := run.Command{Args: []string{"stand-in"}, Apart: true}.Output(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := strings.Fields(string(out)); len(f) != 2 || f[0] != f[1] {
+		t.Errorf("process id and group of a program apart: %q, want them equal", out)
+	}
+}
+
 type onWrite func()
 
 func (f onWrite) Write(b []byte) (int, error) { f(); return len(b), nil }

@@ -80,7 +80,7 @@ func serve(ctx context.Context, prog programs, userData string, opt Options, out
 	if err != nil {
 		return err
 	}
-	defer d.Stop() //nolint // what matters of its end is told below
+	defer d.Stop() // again below, where its error counts
 	start := time.Now()
 	if err := d.Ready(ctx, poll); err != nil {
 		return quiet(ctx, err)
@@ -140,17 +140,29 @@ func welcome(out io.Writer, prog programs, socket, dir string) {
   socket   %s
   state    %s
 
-In another terminal:
+Five things to try, in another terminal:
 
-  export BULKHEAD_SOCKET=%s PATH=%s:"$PATH"
+  export BULKHEAD_SOCKET=%s
+  export PATH=%s:"$PATH"
 
-  apiclient get settings.kubernetes              # what is in effect
-  apiclient set motd="Hello from the sandbox"    # one change, one generation
-  apiclient set --try 1m ntp.time-servers='["ntp.example.org"]'
-  apiclient confirm                              # or wait, and it is undone
-  apiclient history                              # every generation, with who and when
-  apiclient revert 1                             # back to an earlier one
-  apiclient watch                                # events as they happen
+  1. See what is in effect, and where a value comes from
+     apiclient get settings.kubernetes.cluster-name
+     apiclient get settings.motd --origin
+
+  2. Change a setting, and be told what is wrong with one
+     apiclient set motd="Hello from the sandbox"
+     apiclient set network.hostname=-web
+
+  3. Try a change that undoes itself unless it is confirmed
+     apiclient set --try 1m motd="For one minute"
+     apiclient confirm
+
+  4. Look back and go back
+     apiclient history
+     apiclient revert 1
+
+  5. Watch changes as they happen
+     apiclient watch
 
 Ctrl-C here ends it.
 `, socket, dir, run.Quote(socket), run.Quote(filepath.Dir(prog.apiclient)))

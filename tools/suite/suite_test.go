@@ -87,14 +87,14 @@ func TestTestOfChosenPackages(t *testing.T) {
 		{
 			name: "a pattern for names, in short form",
 			opt:  suite.Options{Packages: []string{"./one/a"}, Run: "Good|Long", Short: true},
-			want: "ok    one/a                            1 tests, 1 skipped, T\n" +
+			want: "ok    one/a                            1 test, 1 skipped, T\n" +
 				"skip  one/a TestLong: it is long\n" +
 				"1 passed, 0 failed, 1 skipped\n",
 		},
 		{
 			name: "in long form",
 			opt:  suite.Options{Packages: []string{"./one/a"}, Run: "Soak", Soak: true},
-			want: "ok    one/a                            1 tests, T\n" +
+			want: "ok    one/a                            1 test, T\n" +
 				"1 passed, 0 failed, 0 skipped\n",
 		},
 	}

@@ -141,10 +141,14 @@ func (r *Reader) finish(p *pkg, end event) {
 }
 
 func count(t Tally) string {
-	if t.Skipped > 0 {
-		return fmt.Sprintf("%d tests, %d skipped", t.Passed, t.Skipped)
+	text := fmt.Sprintf("%d tests", t.Passed)
+	if t.Passed == 1 {
+		text = "1 test"
 	}
-	return fmt.Sprintf("%d tests", t.Passed)
+	if t.Skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", t.Skipped)
+	}
+	return text
 }
 
 func (p *pkg) tally(pkgFailed bool) Tally {

@@ -173,9 +173,9 @@ func (t *ThrottlingFactor) UnmarshalSetting(n *syntax.Node) error {
 // Value returns the number.
 func (t ThrottlingFactor) Value() float64 { return t.f }
 
-// MarshalJSON returns the number in its shortest form.
+// MarshalJSON returns the number in decimal, with as many digits as it needs.
 func (t ThrottlingFactor) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, t.f, 'g', -1, 64), nil
+	return strconv.AppendFloat(nil, t.f, 'f', -1, 64), nil
 }
 
 // Rule describes the accepted factors.
@@ -183,7 +183,7 @@ func (ThrottlingFactor) Rule() scalar.Rule {
 	return scalar.Rule{
 		Name:     "throttling factor",
 		Want:     "a number above 0 and at most 1",
-		Types:    []string{"number"},
+		Types:    []string{"number", "integer"},
 		Examples: []string{"0.9"},
 	}
 }

@@ -1,0 +1,386 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// FileName is the name of the file that is written; older ones have a number
+// behind it, the oldest the highest.
+const FileName = "audit.log"
+
+const (
+	queueLength  = 1024
+	syncInterval = time.Second
+	chunk        = 64 << 10 // read at once when looking for the end of the record
+)
+
+// Options say how a record is kept. Zero values mean what is said there.
+type Options struct {
+	Dir      string // must exist
+	Log      *slog.Logger
+	Now      func() time.Time // time.Now
+	MaxBytes int64            // of one file; 8 MiB
+	Keep     int              // older files; 8
+}
+
+// A Log is a record that is being written. It is safe for concurrent use.
+type Log struct {
+	opt   Options
+	queue chan Entry
+	done  chan struct{}
+
+	mu     sync.RWMutex // held for reading while an entry is put into the queue
+	closed bool
+
+	// What follows belongs to the goroutine that writes.
+	file       *os.File
+	size       int64
+	seq        uint64
+	last       sum
+	generation uint64 // the newest in the record
+	lost       int    // entries that could not be written
+	failing    bool
+
+	opened uint64 // generation at opening
+}
+
+// Open opens the record in opt.Dir and goes on with its chain. A last line
+// that was cut off, by a crash or a power cut, is taken away, which the record
+// then says.
+func Open(opt Options) (*Log, error) {
+	if opt.MaxBytes == 0 {
+		opt.MaxBytes = 8 << 20
+	}
+	if opt.Keep == 0 {
+		opt.Keep = 8
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{opt: opt, queue: make(chan Entry, queueLength), done: make(chan struct{})}
+	note, err := l.resume()
+	if err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	l.opened = l.generation
+	if note != "" {
+		l.opt.Log.Warn("audit log was damaged", "note", note)
+		l.queue <- l.note("%s", note)
+	}
+	go l.run()
+	return l, nil
+}
+
+// Append adds e to the record, within a second. It waits when entries come
+// faster than the disk takes them, and does nothing after Close.
+func (l *Log) Append(e Entry) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return
+	}
+	if e.Time.IsZero() {
+		e.Time = l.opt.Now()
+	}
+	if n := len(e.Keys); n > MaxKeys {
+		e.Keys, e.More = e.Keys[:MaxKeys], n-MaxKeys
+	}
+	l.queue <- e
+}
+
+// LastGeneration returns the newest generation that the record knew when it
+// was opened, or 0.
+func (l *Log) LastGeneration() uint64 { return l.opened }
+
+func (l *Log) note(format string, args ...any) Entry {
+	return Entry{Time: l.opt.Now(), Actor: "apiserver", Via: "internal", Note: fmt.Sprintf(format, args...)}
+}
+
+// Close writes what is waiting and closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.queue)
+	}
+	l.mu.Unlock()
+	<-l.done
+	return nil
+}
+
+// run writes entries as they come and syncs once a second at most: a crash
+// loses nothing that was written, a power cut a second at most, of which
+// commits are made up for at the next start.
+func (l *Log) run() {
+	defer close(l.done)
+	var timer <-chan time.Time
+	for {
+		select {
+		case e, ok := <-l.queue:
+			if !ok {
+				l.sync()
+				l.report(l.file.Close())
+				return
+			}
+			l.write(e)
+			if timer == nil {
+				timer = time.After(syncInterval)
+			}
+		case <-timer:
+			timer = nil
+			l.sync()
+		}
+	}
+}
+
+// write adds e and whatever else waits to the file.
+func (l *Log) write(e Entry) {
+	entries := l.gather(e)
+	batch, seq, last := l.chain(entries)
+	if l.size > 0 && l.size+int64(len(batch)) > l.opt.MaxBytes {
+		l.sync()
+		l.report(l.rotate())
+		more := l.note("continued from the file before")
+		more.Generation = l.generation
+		entries = append([]Entry{more}, entries...)
+		batch, seq, last = l.chain(entries)
+	}
+	n, err := l.file.Write(batch)
+	l.size += int64(n)
+	l.report(err)
+	if err != nil {
+		l.lost += requests(entries)
+		// Half a line in the middle would break the chain for good.
+		if cut := l.file.Truncate(l.size - int64(n)); cut == nil {
+			l.size -= int64(n)
+		}
+		return
+	}
+	l.seq, l.last, l.lost = seq, last, 0
+	for _, e := range entries {
+		l.generation = max(l.generation, e.Generation)
+	}
+}
+
+// requests counts the entries that are not from the log itself.
+func requests(entries []Entry) (n int) {
+	for _, e := range entries {
+		if e.Note == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// gather returns e and the entries that wait behind it, up to a bound.
+func (l *Log) gather(e Entry) []Entry {
+	var entries []Entry
+	if l.lost > 0 {
+		entries = append(entries, l.note("%d entries are missing here: they could not be written", l.lost))
+	}
+	entries = append(entries, e)
+	for len(entries) < 64 {
+		select {
+		case next, ok := <-l.queue:
+			if !ok {
+				return entries
+			}
+			entries = append(entries, next)
+			continue
+		default:
+		}
+		break
+	}
+	return entries
+}
+
+// chain renders entries as the lines that follow the last one.
+func (l *Log) chain(entries []Entry) (batch []byte, seq uint64, last sum) {
+	seq, last = l.seq, l.last
+	for _, e := range entries {
+		seq++
+		e.Seq = seq
+		line, own := e.line(last)
+		batch, last = append(batch, line...), own
+	}
+	return batch, seq, last
+}
+
+func (l *Log) sync() { l.report(l.file.Sync()) }
+
+// report logs that the record cannot be written, once until it can.
+func (l *Log) report(err error) {
+	if err != nil && !l.failing {
+		l.opt.Log.Error("audit log cannot be written", "err", err)
+	}
+	l.failing = err != nil
+}
+
+func (l *Log) path(n int) string {
+	if n == 0 {
+		return filepath.Join(l.opt.Dir, FileName)
+	}
+	return filepath.Join(l.opt.Dir, fmt.Sprintf("%s.%d", FileName, n))
+}
+
+// rotate moves the files up by one and begins a new one.
+func (l *Log) rotate() error {
+	for n := l.opt.Keep - 1; n >= 0; n-- {
+		if err := os.Rename(l.path(n), l.path(n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("rotate audit log: %w", err)
+		}
+	}
+	return l.begin()
+}
+
+// begin opens the file for appending and makes it when it is not there.
+func (l *Log) begin() error {
+	f, err := os.OpenFile(l.path(0), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	if l.file != nil {
+		l.file.Close()
+	}
+	l.file, l.size = f, info.Size()
+	return nil
+}
+
+// resume finds the end of the chain, and says what was wrong with it.
+func (l *Log) resume() (note string, err error) {
+	if err := l.begin(); err != nil {
+		return "", err
+	}
+	note, err = l.cutTorn()
+	if err != nil {
+		return "", errors.Join(err, l.file.Close())
+	}
+	for n := 0; n <= l.opt.Keep; n++ {
+		more, err := l.resumeFrom(n)
+		if err != nil {
+			return "", errors.Join(err, l.file.Close())
+		}
+		if more != "" {
+			note = more
+		}
+		if l.seq > 0 && l.generation > 0 {
+			break
+		}
+	}
+	return note, nil
+}
+
+// cutTorn takes away what stands after the last newline.
+func (l *Log) cutTorn() (note string, err error) {
+	end := int64(0)
+	err = backwards(l.file, l.size, func(part []byte, at int64) bool {
+		i := bytes.LastIndexByte(part, '\n')
+		if i >= 0 {
+			end = at + int64(i) + 1
+		}
+		return i < 0
+	})
+	if err != nil || end == l.size {
+		return "", err
+	}
+	note = fmt.Sprintf("%d bytes of an unfinished entry were taken away", l.size-end)
+	if err := l.file.Truncate(end); err != nil {
+		return "", err
+	}
+	l.size = end
+	return note, nil
+}
+
+// resumeFrom looks for the end of the chain and the newest generation in file n.
+func (l *Log) resumeFrom(n int) (note string, err error) {
+	f, err := os.Open(l.path(n))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	err = linesBackwards(f, info.Size(), func(line []byte) bool {
+		e, _, own, bad := parseLine(line)
+		if l.seq == 0 {
+			if bad != nil {
+				if note == "" {
+					note = "the last entry " + bad.Error() + "; the chain goes on from the last good one"
+				}
+				return true
+			}
+			l.seq, l.last = e.Seq, own
+		}
+		if bad == nil && e.Generation > 0 {
+			l.generation = e.Generation
+		}
+		return l.generation == 0
+	})
+	return note, err
+}
+
+// backwards reads the first size bytes of r from the end in parts, each with
+// its offset, while f wants more.
+func backwards(r io.ReaderAt, size int64, f func(part []byte, at int64) bool) error {
+	buf := make([]byte, min(size, chunk))
+	for size > 0 {
+		n := min(size, chunk)
+		size -= n
+		if _, err := r.ReadAt(buf[:n], size); err != nil {
+			return err
+		}
+		if !f(buf[:n], size) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// linesBackwards gives f the lines of r from the last to the first, while it
+// wants more.
+func linesBackwards(r io.ReaderAt, size int64, f func(line []byte) bool) error {
+	var rest []byte // the end of a line whose start was not read yet
+	more := true
+	err := backwards(r, size, func(part []byte, at int64) bool {
+		part = append(bytes.Clone(part), rest...)
+		for more {
+			part = bytes.TrimSuffix(part, []byte("\n"))
+			i := bytes.LastIndexByte(part, '\n')
+			if i < 0 && at > 0 {
+				break
+			}
+			if line := part[i+1:]; len(line) > 0 {
+				more = f(line)
+			}
+			if i < 0 {
+				break
+			}
+			part = part[:i+1]
+		}
+		rest = part
+		return more
+	})
+	return err
+}

@@ -1,0 +1,179 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/key"
+	"github.com/bulkhead-os/bulkhead/models/report"
+)
+
+// An Actor is who did something.
+type Actor struct {
+	Name string `json:"name"` // "root", "uid 1000"
+	UID  uint32 `json:"uid"`
+	PID  int32  `json:"pid"`
+	Role string `json:"role"`
+	Via  string `json:"via"` // socket, tls or internal
+}
+
+// A Generation is one state that the user's settings have had.
+type Generation struct {
+	ID        uint64    `json:"id"`
+	Parent    uint64    `json:"parent"`
+	Time      time.Time `json:"time"`
+	Actor     Actor     `json:"actor"`
+	Message   string    `json:"message,omitempty"`
+	Origin    string    `json:"origin,omitempty"`
+	Try       bool      `json:"try,omitempty"`
+	Changed   int       `json:"changed"`
+	Current   bool      `json:"current,omitempty"`
+	Confirmed bool      `json:"confirmed,omitempty"`
+}
+
+// Generations lists generations, newest first: at most limit of them, before
+// the one called before. Zero means no bound.
+func (c *Client) Generations(ctx context.Context, limit int, before uint64) ([]Generation, error) {
+	var list []Generation
+	_, err := c.do(ctx, Request{URI: uri("/generations", "limit", number(limit), "before", number(before))}, &list)
+	return list, err
+}
+
+// number prints n, or nothing for zero.
+func number[N int | uint64](n N) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func generationURI(id uint64, more string) string {
+	return "/generations/" + strconv.FormatUint(id, 10) + more
+}
+
+// Generation reads one generation.
+func (c *Client) Generation(ctx context.Context, id uint64) (Generation, error) {
+	var g Generation
+	_, err := c.do(ctx, Request{URI: generationURI(id, "")}, &g)
+	return g, err
+}
+
+// A Diff leads from one generation to another.
+type Diff struct {
+	From, To uint64
+	Changes  []document.Change
+}
+
+// Diff compares two generations. A to of zero means the current one.
+func (c *Client) Diff(ctx context.Context, from, to uint64) (Diff, error) {
+	target := "current"
+	if to != 0 {
+		target = strconv.FormatUint(to, 10)
+	}
+	return c.diff(ctx, generationURI(from, "/diff?to="+target))
+}
+
+// Made tells what a generation changed in its parent.
+func (c *Client) Made(ctx context.Context, id uint64) (Diff, error) {
+	return c.diff(ctx, generationURI(id, "/diff"))
+}
+
+func (c *Client) diff(ctx context.Context, uri string) (Diff, error) {
+	var wire struct {
+		From    uint64   `json:"from"`
+		To      uint64   `json:"to"`
+		Changes []change `json:"changes"`
+	}
+	if _, err := c.do(ctx, Request{URI: uri}, &wire); err != nil {
+		return Diff{}, err
+	}
+	changes, err := changesOf(wire.Changes)
+	return Diff{From: wire.From, To: wire.To, Changes: changes}, err
+}
+
+// change is a document.Change as it is sent.
+type change struct {
+	Key key.Key         `json:"key"`
+	Old json.RawMessage `json:"old"`
+	New json.RawMessage `json:"new"`
+}
+
+func changesOf(wire []change) ([]document.Change, error) {
+	changes := make([]document.Change, len(wire))
+	for i, w := range wire {
+		old, err := valueOf(w.Old)
+		if err != nil {
+			return nil, fmt.Errorf("read changes: %s: %w", w.Key, err)
+		}
+		val, err := valueOf(w.New)
+		if err != nil {
+			return nil, fmt.Errorf("read changes: %s: %w", w.Key, err)
+		}
+		changes[i] = document.Change{Key: w.Key, Old: old, New: val}
+	}
+	return changes, nil
+}
+
+// valueOf returns nil for what is not set.
+func valueOf(raw json.RawMessage) (*document.Value, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	v, err := value(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+// Revert makes the settings of an earlier generation current again, by adding
+// a generation.
+func (c *Client) Revert(ctx context.Context, id uint64, message string) (Committed, error) {
+	return c.committed(ctx, Request{Method: http.MethodPost, URI: uri(generationURI(id, "/revert"), "message", message)})
+}
+
+// Confirm keeps the generation that is being tried: the one called id, or
+// whichever it is when id is zero.
+func (c *Client) Confirm(ctx context.Context, id uint64) (Generation, error) {
+	var g Generation
+	_, err := c.do(ctx, Request{Method: http.MethodPost, URI: uri("/confirm", "generation", number(id))}, &g)
+	return g, err
+}
+
+// A PlanRequest asks what a change would do.
+type PlanRequest struct {
+	Tx          string // what is pending there counts too
+	Revert      uint64 // a generation to go back to, instead of a transaction
+	ContentType string // of Body
+	Body        []byte // as of a Patch; may be empty
+}
+
+// A Plan is what a change would do.
+type Plan struct {
+	Generation uint64 // that the plan starts from
+	Changes    []document.Change
+	Faults     []report.Fault
+}
+
+// Plan tells what a change would do, and does nothing.
+func (c *Client) Plan(ctx context.Context, r PlanRequest) (Plan, error) {
+	var wire struct {
+		Generation uint64         `json:"generation"`
+		Changes    []change       `json:"changes"`
+		Faults     []report.Fault `json:"faults"`
+	}
+	_, err := c.do(ctx, Request{
+		Method: http.MethodPost, URI: uri("/plan", "tx", r.Tx, "revert", number(r.Revert)),
+		ContentType: r.ContentType, Body: r.Body,
+	}, &wire)
+	if err != nil {
+		return Plan{}, err
+	}
+	changes, err := changesOf(wire.Changes)
+	return Plan{Generation: wire.Generation, Changes: changes, Faults: wire.Faults}, err
+}

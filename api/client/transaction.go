@@ -1,0 +1,92 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A Transaction is a named set of changes that are not committed.
+type Transaction struct {
+	Name    string    `json:"name"`
+	Keys    int       `json:"keys"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+	Actor   Actor     `json:"actor"`
+}
+
+// Pending reads what a transaction would set, as JSON nested by the segments
+// of keys. What it would unset is null.
+func (c *Client) Pending(ctx context.Context, tx string) ([]byte, error) {
+	res, err := c.Do(ctx, Request{URI: uri("/tx", "tx", tx)})
+	return res.Body, err
+}
+
+// Transactions lists the open transactions.
+func (c *Client) Transactions(ctx context.Context) ([]Transaction, error) {
+	var list []Transaction
+	_, err := c.do(ctx, Request{URI: "/tx/list?details=1"}, &list)
+	return list, err
+}
+
+// Drop forgets a transaction and returns the keys it was about. Dropping one
+// that does not exist is no error.
+func (c *Client) Drop(ctx context.Context, tx string) ([]string, error) {
+	var keys []string
+	_, err := c.do(ctx, Request{Method: http.MethodDelete, URI: uri("/tx", "tx", tx)}, &keys)
+	return keys, err
+}
+
+// A CommitRequest makes what is pending in a transaction the current settings.
+type CommitRequest struct {
+	Tx      string // empty means "default"
+	Message string
+	Try     time.Duration // 0 for good, else the commit is taken back unless confirmed in time
+	IfMatch string
+	Apply   bool // also write the files and restart the units that the change touches
+}
+
+// A Committed is a new generation of the settings.
+type Committed struct {
+	Changed     []string   `json:"changed"` // texts of keys
+	Generation  uint64     `json:"generation"`
+	ETag        string     `json:"-"`
+	TryDeadline *time.Time `json:"try-deadline,omitempty"` // when a try is taken back
+	Applied     bool       `json:"applied"`                // false where nothing applies settings, and when not asked for
+}
+
+// Commit commits a transaction.
+func (c *Client) Commit(ctx context.Context, r CommitRequest) (Committed, error) {
+	path := "/tx/commit"
+	if r.Apply {
+		path = "/tx/commit_and_apply"
+	}
+	try := ""
+	if r.Try != 0 {
+		try = r.Try.String()
+	}
+	out, err := c.committed(ctx, Request{
+		Method: http.MethodPost, IfMatch: r.IfMatch,
+		URI: uri(path, "tx", r.Tx, "message", r.Message, "try", try),
+	})
+	out.Applied = out.Applied && r.Apply
+	return out, err
+}
+
+// committed sends a request that makes a generation.
+func (c *Client) committed(ctx context.Context, r Request) (Committed, error) {
+	var out Committed
+	res, err := c.do(ctx, r, &out.Changed)
+	if err != nil {
+		return Committed{}, err
+	}
+	out.ETag = res.Header.Get("ETag")
+	out.Applied = res.Header.Get("Bulkhead-Applied") != "no"
+	// Absent or foreign headers leave the zero value: the commit stands anyway.
+	out.Generation, _ = strconv.ParseUint(res.Header.Get("Bulkhead-Generation"), 10, 64)
+	if t, err := time.Parse(time.RFC3339, res.Header.Get("Bulkhead-Try-Deadline")); err == nil {
+		out.TryDeadline = &t
+	}
+	return out, nil
+}

@@ -1,0 +1,443 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/key"
+	"github.com/bulkhead-os/bulkhead/models/migration"
+	"github.com/bulkhead-os/bulkhead/models/report"
+)
+
+// A Stage says at which moment settings are evaluated.
+type Stage int
+
+// The stages.
+const (
+	Stored  Stage = iota // they were accepted before: nothing is refused, what is wrong is left out
+	Pending              // they would come of a patch: entries must be whole
+	Commit               // they are about to become current: everything must fit
+)
+
+// Options say where a store is and how it behaves. Only Dir is needed.
+type Options struct {
+	Dir     string           // state directory, made if it is missing
+	Log     *slog.Logger     // default: none
+	Now     func() time.Time // wall clock, for people to read; default: time.Now
+	Boot    Boot             // default: the kernel's
+	Version string           // of the image: weak generated values last until it changes
+
+	// Evaluate lays user over generated over defaults and checks the result.
+	// Default: user over generated, all of it fine.
+	Evaluate func(user, generated document.Document, stage Stage) (effective document.Document, rep report.Report)
+
+	// Notify receives the events in their order, after what they tell of has
+	// become lasting. It must not block; it may call the store.
+	Notify func(Event)
+
+	Retain      int   // number of generations to keep; default 200
+	RetainBytes int64 // their size together; default 64 MiB
+
+	Format     int           // data format of this program; default 1
+	Migrations migration.Set // ways from and to other formats
+}
+
+func (o *Options) setDefaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Boot == nil {
+		o.Boot = kernelBoot{}
+	}
+	if o.Evaluate == nil {
+		o.Evaluate = func(user, generated document.Document, _ Stage) (document.Document, report.Report) {
+			return document.Merge(user, generated), report.Report{}
+		}
+	}
+	if o.Retain <= 0 {
+		o.Retain = 200
+	}
+	if o.RetainBytes <= 0 {
+		o.RetainBytes = 64 << 20
+	}
+	if o.Format == 0 {
+		o.Format = 1
+	}
+}
+
+// A Store keeps settings. Its methods may be called from any goroutine.
+type Store struct {
+	opt      Options
+	boot     string   // id of this boot
+	dir      *os.File // the state directory, locked
+	commit   committer
+	courier  courier
+	snapshot atomic.Pointer[Snapshot]
+	wake     chan struct{} // tells Run that there may be something to do
+	copying  sync.Mutex    // held while the plain copy is written
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	db      *database // nil after a failure, until it could be opened again
+	state   state     // as in the database
+	kept    []kept    // the generations in the database, by id
+	user    layer     // of the current generation
+	base    layer     // while there is a try: what comes back
+	overdue bool      // the try is over, and this could not be written yet
+	authors map[uint64]authorship
+	values  map[key.Key]generated
+	gen     document.Document // values as a document
+	now     evaluation        // of what the snapshot shows
+	pending map[string]*transaction
+	faults  map[report.Code]report.Fault
+	copied  copyMark
+	copyDue time.Time // when Run writes the plain copy; zero when it is good
+}
+
+// A layer is a document with who set its leaves.
+type layer struct {
+	doc document.Document
+	set setBy
+}
+
+// An evaluation is what Options.Evaluate returned.
+type evaluation struct {
+	effective document.Document
+	report    report.Report
+}
+
+func (s *Store) evaluate(user document.Document, stage Stage) evaluation {
+	return s.evaluateWith(user, s.gen, stage)
+}
+
+func (s *Store) evaluateWith(user, gen document.Document, stage Stage) evaluation {
+	effective, rep := s.opt.Evaluate(user, gen, stage)
+	return evaluation{effective, rep}
+}
+
+func (s *Store) path() string { return filepath.Join(s.opt.Dir, "settings.db") }
+
+// Open opens the store in opt.Dir, or makes one. A damaged database is set
+// aside and replaced by what can be recovered, which Health then tells. A try
+// that was not confirmed before a reboot or its deadline is over when Open
+// returns.
+func Open(opt Options) (*Store, error) {
+	opt.setDefaults()
+	s := &Store{
+		opt:     opt,
+		commit:  (*bbolt.DB).Update,
+		courier: courier{receive: opt.Notify},
+		wake:    make(chan struct{}, 1),
+		pending: map[string]*transaction{},
+		faults:  map[report.Code]report.Fault{},
+	}
+	return s, s.start()
+}
+
+// start is what is left of Open once there is a Store.
+func (s *Store) start() error {
+	s.mu.Lock()
+	err := s.open()
+	if err != nil {
+		err = errors.Join(err, s.release())
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("open settings in %s: %w", s.opt.Dir, err)
+	}
+	if s.copyDueAt().IsZero() {
+		s.courier.deliver()
+		return nil
+	}
+	s.writeCopy()
+	s.courier.deliver()
+	return nil
+}
+
+func (s *Store) open() error {
+	if err := s.lockDir(); err != nil {
+		return err
+	}
+	id, err := s.opt.Boot.ID()
+	if err != nil {
+		// Every start then counts as a reboot, which is the safe side.
+		s.opt.Log.Warn("boot id unknown", "err", err)
+		id = "unknown " + nonce()
+	}
+	s.boot = id
+	if err := s.openDatabase(); err != nil {
+		return err
+	}
+	if err := s.migrate(); err != nil {
+		return err
+	}
+	s.dropWeak()
+	s.now = s.evaluate(s.user.doc, Stored)
+	if err := s.settle(); err != nil {
+		s.opt.Log.Error("end of try could not be recorded", "err", err)
+	}
+	if err := s.compareCopy(); err != nil {
+		return err
+	}
+	s.loadPending()
+	s.publish()
+	return nil
+}
+
+// lockDir makes the state directory this process's own.
+func (s *Store) lockDir() error {
+	if err := os.MkdirAll(s.opt.Dir, 0o700); err != nil {
+		return storageError(err)
+	}
+	dir, err := os.Open(s.opt.Dir)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		dir.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return ErrInUse
+		}
+		return fmt.Errorf("lock state directory: %w", err)
+	}
+	s.dir = dir
+	return nil
+}
+
+// Close writes the plain copy if it is due and closes the store. Run returns.
+func (s *Store) Close() error {
+	if !s.copyDueAt().IsZero() {
+		s.writeCopy()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.poke()
+	return s.release()
+}
+
+func (s *Store) release() error {
+	s.closed = true
+	var errs []error
+	if s.db != nil {
+		errs = append(errs, s.db.close())
+		s.db = nil
+	}
+	if s.dir != nil {
+		errs = append(errs, s.dir.Close())
+		s.dir = nil
+	}
+	return errors.Join(errs...)
+}
+
+// Snapshot returns the settings as they are now, without waiting.
+func (s *Store) Snapshot() *Snapshot { return s.snapshot.Load() }
+
+// Provenance returns where the setting k comes from now; see
+// Snapshot.Provenance.
+func (s *Store) Provenance(k key.Key) (Provenance, bool) { return s.Snapshot().Provenance(k) }
+
+// begin takes the lock for a change. What time has decided in the meantime
+// comes first. Unless it returns an error, the caller must call end.
+func (s *Store) begin(ctx context.Context) error {
+	s.mu.Lock()
+	err := ctx.Err() // the caller may have gone while we waited
+	if err == nil && s.closed {
+		err = ErrClosed
+	}
+	if err == nil {
+		s.expire()
+		err = s.settle()
+	}
+	if err != nil {
+		s.end()
+	}
+	return err
+}
+
+// end releases the lock and hands on the events.
+func (s *Store) end() {
+	s.mu.Unlock()
+	s.courier.deliver()
+}
+
+// poke makes Run look what there is to do.
+func (s *Store) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) post(kind string, a Actor, keys []key.Key, message string) {
+	s.courier.post(Event{
+		Kind: kind, Generation: s.shown().ID, Keys: keys, Actor: a, Message: message, Time: s.stamp(),
+	})
+}
+
+// stamp returns the wall clock's time as it is recorded.
+func (s *Store) stamp() time.Time { return s.opt.Now().UTC().Round(0) }
+
+// generation returns the description of a generation that is kept.
+func (s *Store) generation(id uint64) (Generation, bool) {
+	k, ok := findKept(s.kept, id)
+	return k.Generation, ok || id == 0
+}
+
+// shown returns the generation that the snapshot shows.
+func (s *Store) shown() Generation {
+	id := s.state.Current
+	if s.overdue {
+		id = s.state.Try.Base
+	}
+	g, _ := s.generation(id)
+	return g
+}
+
+// publish makes the snapshot anew.
+func (s *Store) publish() {
+	l := s.user
+	if s.overdue {
+		l = s.base
+	}
+	snap := &Snapshot{
+		Current: s.shown(), User: l.doc, Generated: s.gen, Effective: s.now.effective, Revision: s.state.Revision,
+		Report: s.now.report, set: l.set, actors: s.authorsOf(l.set), values: s.values,
+	}
+	if t := s.state.Try; t != nil && !s.overdue {
+		snap.Try = &Try{
+			Generation: t.Generation, Base: t.Base, Duration: time.Duration(t.Duration),
+			Deadline: s.stamp().Add(time.Duration(t.Deadline) - s.opt.Boot.Elapsed()),
+		}
+	}
+	s.snapshot.Store(snap)
+	s.poke()
+}
+
+// authorsOf returns what is known of the generations in set.
+func (s *Store) authorsOf(set setBy) map[uint64]authorship {
+	out := map[uint64]authorship{}
+	for _, id := range set {
+		if _, known := out[id]; known {
+			continue
+		}
+		if k, ok := findKept(s.kept, id); ok {
+			out[id] = authorship{k.Time, k.Actor}
+		} else if a, ok := s.authors[id]; ok {
+			out[id] = a
+		}
+	}
+	return out
+}
+
+// Generations returns at most limit generations, the newest first, from the
+// one before the generation called before. Zero stands for no limit and for
+// the end.
+func (s *Store) Generations(limit int, before uint64) []Generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Generation
+	for _, k := range slices.Backward(s.kept) {
+		if limit > 0 && len(out) == limit {
+			break
+		}
+		if before == 0 || k.ID < before {
+			out = append(out, k.Generation)
+		}
+	}
+	return out
+}
+
+// Generation returns a generation and its document. Generation 0 is the empty
+// document before the first.
+func (s *Store) Generation(id uint64) (Generation, document.Document, error) {
+	s.mu.Lock()
+	g, ok := s.generation(id)
+	l, raw, err := layer{}, []byte(nil), error(nil)
+	if ok {
+		l, raw, err = s.lookup(id)
+	}
+	s.mu.Unlock()
+	if !ok {
+		return Generation{}, document.Document{}, fmt.Errorf("%w: %d", ErrNoGeneration, id)
+	}
+	if raw != nil { // decoded without the lock: a large document takes its time
+		l, err = decodeLayer(raw)
+	}
+	if err != nil {
+		return Generation{}, document.Document{}, fmt.Errorf("read generation %d: %w", id, err)
+	}
+	return g, l.doc, nil
+}
+
+// lookup returns the layer of a generation that is kept, or, when it is not in
+// memory, its record for decodeLayer.
+func (s *Store) lookup(id uint64) (l layer, raw []byte, err error) {
+	switch {
+	case s.closed:
+		return layer{}, nil, ErrClosed
+	case id == 0:
+		return layer{set: setBy{}}, nil, nil
+	case id == s.state.Current:
+		return s.user, nil, nil
+	case s.state.Try != nil && id == s.state.Try.Base:
+		return s.base, nil, nil
+	}
+	if err := s.connect(); err != nil {
+		return layer{}, nil, err
+	}
+	raw, err = s.db.get(bucketGenerations, idKey(id))
+	return layer{}, raw, err
+}
+
+func decodeLayer(b []byte) (layer, error) {
+	r, err := decodeRecord(b)
+	if err != nil {
+		return layer{}, err
+	}
+	doc, set, err := r.document()
+	return layer{doc, set}, err
+}
+
+// valuesDocument returns the generated layer as a document.
+func valuesDocument(values map[key.Key]generated) document.Document {
+	leaves := make([]document.Leaf, 0, len(values))
+	for _, g := range values {
+		leaves = append(leaves, document.Leaf{Key: g.Key, Value: g.Value})
+	}
+	return document.Of(leaves...)
+}
+
+// Health returns what is wrong with the store or the settings in it.
+func (s *Store) Health() []report.Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []report.Fault
+	for _, code := range slices.Sorted(maps.Keys(s.faults)) {
+		out = append(out, s.faults[code])
+	}
+	for _, f := range s.now.report.Faults {
+		if f.Severity == report.Error {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,45 @@
+package bootstrapcontainers_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkhead-os/bulkhead/models/internal/valuetest"
+	"github.com/bulkhead-os/bulkhead/models/scalar"
+	"github.com/bulkhead-os/bulkhead/models/settings/bootstrapcontainers"
+)
+
+func TestCheck(t *testing.T) {
+	source := valuetest.Parse[scalar.Source](t, "registry.example.org/setup:v1")
+	name := *valuetest.Parse[scalar.Identifier](t, "setup")
+	tests := []struct {
+		name string
+		in   bootstrapcontainers.Settings
+		want []string
+	}{
+		{name: "nothing"},
+		{name: "complete", in: bootstrapcontainers.Settings{name: {Source: source, Mode: new(scalar.BootstrapOnce)}}},
+		{name: "off after a run", in: bootstrapcontainers.Settings{name: {Source: source, Mode: new(scalar.BootstrapOff), Essential: new(true)}}},
+		{
+			name: "mode and no source", in: bootstrapcontainers.Settings{name: {Mode: new(scalar.BootstrapAlways)}},
+			want: []string{"settings.bootstrap-containers.setup.source: mode is always and source is not set, so there is nothing to run (set source to a container image, or mode to off)"},
+		},
+		{
+			name: "off and no source", in: bootstrapcontainers.Settings{name: {Mode: new(scalar.BootstrapOff)}},
+			want: []string{"warning: settings.bootstrap-containers.setup.source: source is not set, so the entry does nothing (set source to a container image, or remove the entry)"},
+		},
+		{
+			name: "source and no mode", in: bootstrapcontainers.Settings{name: {Source: source}},
+			want: []string{"warning: settings.bootstrap-containers.setup.mode: source is registry.example.org/setup:v1 and mode is not set, which means off: the container never runs (set mode to once or always)"},
+		},
+	}
+
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, valuetest.Faults(tt.in.Check, "bootstrap-containers")); diff != "" {
+				t.Errorf("faults of bootstrap-containers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

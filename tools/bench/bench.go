@@ -1,0 +1,135 @@
+// Package bench measures the settings core and compares it with the bars we
+// set. A bar that is missed is shown, it is no failure: figures depend on the
+// machine and on what else it does.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/tools/daemon"
+	"github.com/bulkhead-os/bulkhead/tools/sandbox"
+	"github.com/bulkhead-os/bulkhead/tools/workspace"
+)
+
+// The conditions that the bars are set for.
+const (
+	cores       = 2
+	clients     = 8
+	generations = 200
+	commits     = 10_000
+)
+
+// Options choose where is measured.
+type Options struct {
+	Dir string // where state is kept; empty for the build directory
+}
+
+// A figure is one thing that was measured.
+type figure struct {
+	name     string
+	bar      string // empty where there is none
+	measured string
+	met      bool
+}
+
+// A bench is a run of all measurements.
+type bench struct {
+	root     workspace.Root
+	out      io.Writer
+	state    string // the daemon's directory, on the disk to be measured
+	userData string
+	document []byte // the contents of userData
+	figures  []figure
+	daemon   *daemon.Daemon
+	made     int // commits so far
+}
+
+// Run measures everything and prints the table.
+func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (err error) {
+	b := &bench{root: root, out: out, userData: root.Path(filepath.FromSlash(sandbox.UserData))}
+	b.document, err = os.ReadFile(b.userData)
+	if err != nil {
+		return fmt.Errorf("user data: %w", err)
+	}
+	if err := daemon.Build(ctx, root, out); err != nil {
+		return err
+	}
+	above := opt.Dir
+	if above == "" {
+		above = root.Path("build")
+	}
+	b.state, err = os.MkdirTemp(above, "bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.state)) }()
+	if err := pin(cores); err != nil {
+		return err
+	}
+	fmt.Fprint(out, describe(b.state))
+	if err := b.measure(ctx); err != nil {
+		return err
+	}
+	return b.print()
+}
+
+// measure takes all figures, each in a state that those before it left.
+func (b *bench) measure(ctx context.Context) error {
+	if err := b.validation(); err != nil {
+		return err
+	}
+	if err := b.binary(ctx); err != nil {
+		return err
+	}
+	if err := b.start(ctx); err != nil {
+		return err
+	}
+	defer func() { b.daemon.Stop() }() // that of a restart, too
+	for _, step := range []func(context.Context) error{
+		b.apply, b.reading, b.committing, b.committingUnderReaders, b.starting, b.memory,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return errors.New("interrupted")
+		}
+	}
+	return b.daemon.Stop()
+}
+
+func (b *bench) add(name, bar, measured string, met bool) {
+	b.figures = append(b.figures, figure{name, bar, measured, met})
+}
+
+// progress says what takes its time next.
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(b.out, "measuring "+format+"\n", args...)
+}
+
+func (b *bench) print() error {
+	w := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "\nfigure\tbar\tmeasured\t")
+	for _, f := range b.figures {
+		verdict := "ok"
+		switch {
+		case f.bar == "":
+			verdict = ""
+		case !f.met:
+			verdict = "over"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.name, f.bar, f.measured, verdict)
+	}
+	return w.Flush()
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
+}
