@@ -73,9 +73,9 @@ func (s *Store) setGenerated(r GeneratedRequest) error {
 // generate returns the values that r leads to and the keys where they differ.
 func (s *Store) generate(r GeneratedRequest) (map[key.Key]generated, []key.Key) {
 	values := maps.Clone(s.values)
-	after := s.gen.Apply(r.Patch)
+	stay := s.gen.Apply(document.Patch{Unset: r.Patch.Unset})
 	for k := range s.gen.All() {
-		if _, stays := after.Get(k); !stays {
+		if _, ok := stay.Get(k); !ok {
 			delete(values, k)
 		}
 	}

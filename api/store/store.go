@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -424,20 +423,4 @@ func valuesDocument(values map[key.Key]generated) document.Document {
 		leaves = append(leaves, document.Leaf{Key: g.Key, Value: g.Value})
 	}
 	return document.Of(leaves...)
-}
-
-// Health returns what is wrong with the store or the settings in it.
-func (s *Store) Health() []report.Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []report.Fault
-	for _, code := range slices.Sorted(maps.Keys(s.faults)) {
-		out = append(out, s.faults[code])
-	}
-	for _, f := range s.now.report.Faults {
-		if f.Severity == report.Error {
-			out = append(out, f)
-		}
-	}
-	return out
 }

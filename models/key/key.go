@@ -52,7 +52,7 @@ func Parse(text string) (Key, error) {
 		segments = segments[1:]
 	}
 	k := Of(segments...)
-	if n := len(k.String()); n > MaxLength {
+	if n := k.TextLen(); n > MaxLength {
 		return Key{}, fmt.Errorf("key %.32q… has %d bytes with its root, want at most %d", text, n, MaxLength)
 	}
 	return k, nil
@@ -125,6 +125,18 @@ func (k Key) String() string {
 		}
 	}
 	return b.String()
+}
+
+// TextLen returns the number of bytes in the text of k.
+func (k Key) TextLen() int {
+	n := len(Root)
+	for seg := range k.Segments() {
+		n += 1 + len(seg)
+		if strings.IndexByte(seg, '.') >= 0 {
+			n += 2
+		}
+	}
+	return n
 }
 
 // MarshalText returns the canonical text.

@@ -11,11 +11,11 @@ import (
 // integerIn returns the value of n, which must be an integer from low to high.
 func integerIn(name string, n *syntax.Node, low, high int64) (int64, error) {
 	if n.Kind != syntax.Integer {
-		return 0, fmt.Errorf("%s is %s, want an integer", name, n.Describe())
+		return 0, fmt.Errorf("%s is %s, not an integer", name, n.Describe())
 	}
 	v, ok := n.Int()
 	if !ok || v < low || v > high {
-		return 0, fmt.Errorf("%s %s is out of range, want %d to %d", name, n.Describe(), low, high)
+		return 0, fmt.Errorf("%s %s is out of range", name, n.Describe())
 	}
 	return v, nil
 }
@@ -108,7 +108,7 @@ func (l Limit) String() string {
 func (l *Limit) UnmarshalSetting(n *syntax.Node) error {
 	if n.Kind == syntax.String {
 		if n.Text != unlimitedWord {
-			return fmt.Errorf("limit is the string %s, want an integer or %q", quote(n.Text), unlimitedWord)
+			return fmt.Errorf("limit is the string %s, and the only string allowed is %q", quote(n.Text), unlimitedWord)
 		}
 		*l = Unlimited()
 		return nil

@@ -55,11 +55,11 @@ func TestNonNegative(t *testing.T) {
 	testSetting[scalar.NonNegative](t, []settingRow{
 		{name: "zero", in: integer("0"), out: "0"},
 		{name: "greatest", in: integer("2147483647"), out: "2147483647"},
-		{name: "too great", in: integer("2147483648"), want: "number 2147483648 is out of range, want 0 to 2147483647"},
-		{name: "far too great", in: integer("99999999999999999999"), want: "number 99999999999999999999 is out of range, want 0 to 2147483647"},
-		{name: "negative", in: integer("-1"), want: "number -1 is out of range, want 0 to 2147483647"},
-		{name: "string", in: syntax.NewString("1"), want: `number is "1", want an integer`},
-		{name: "fraction", in: float("1.0"), want: `number is 1.0, want an integer`},
+		{name: "too great", in: integer("2147483648"), want: "number 2147483648 is out of range"},
+		{name: "far too great", in: integer("99999999999999999999"), want: "number 99999999999999999999 is out of range"},
+		{name: "negative", in: integer("-1"), want: "number -1 is out of range"},
+		{name: "string", in: syntax.NewString("1"), want: `number is "1", not an integer`},
+		{name: "fraction", in: float("1.0"), want: `number is 1.0, not an integer`},
 	})
 	if _, err := scalar.NewNonNegative(-1); text(err) != "number -1 is out of range, want 0 to 2147483647" {
 		t.Errorf("NewNonNegative(-1): error %v", err)
@@ -72,12 +72,12 @@ func TestLimit(t *testing.T) {
 		{name: "minus one", in: integer("-1"), out: "-1"},
 		{name: "unlimited", in: syntax.NewString("unlimited"), out: "-1"},
 		{name: "greatest", in: integer("9223372036854775807"), out: "9223372036854775807"},
-		{name: "too great", in: integer("9223372036854775808"), want: "limit 9223372036854775808 is out of range, want -1 to 9223372036854775807"},
-		{name: "too small", in: integer("-2"), want: "limit -2 is out of range, want -1 to 9223372036854775807"},
-		{name: "other string", in: syntax.NewString("100"), want: `limit is the string "100", want an integer or "unlimited"`},
-		{name: "other case", in: syntax.NewString("Unlimited"), want: `limit is the string "Unlimited", want an integer or "unlimited"`},
-		{name: "fraction", in: float("1.5"), want: `limit is 1.5, want an integer`},
-		{name: "list", in: syntax.NewArray(), want: `limit is a list, want an integer`},
+		{name: "too great", in: integer("9223372036854775808"), want: "limit 9223372036854775808 is out of range"},
+		{name: "too small", in: integer("-2"), want: "limit -2 is out of range"},
+		{name: "other string", in: syntax.NewString("100"), want: `limit is the string "100", and the only string allowed is "unlimited"`},
+		{name: "other case", in: syntax.NewString("Unlimited"), want: `limit is the string "Unlimited", and the only string allowed is "unlimited"`},
+		{name: "fraction", in: float("1.5"), want: `limit is 1.5, not an integer`},
+		{name: "list", in: syntax.NewArray(), want: `limit is a list, not an integer`},
 	})
 }
 

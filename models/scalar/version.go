@@ -30,7 +30,7 @@ func semverFault(s string) string {
 	core, pre, hasPre := strings.Cut(s, "-")
 	numbers := strings.Split(core, ".")
 	if len(numbers) != 3 {
-		return fmt.Sprintf("has %d numbers, want major.minor.patch", len(numbers))
+		return fmt.Sprintf("has %d numbers instead of 3", len(numbers))
 	}
 	for _, n := range numbers {
 		if fault := numberFault(n); fault != "" {

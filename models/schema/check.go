@@ -44,14 +44,14 @@ func (b *binder) leaf(s *Schema, v reflect.Value, k key.Key, val document.Value)
 		return
 	}
 	leaf := reflect.New(node.typ).Elem()
-	if node.codec.decode(n, leaf, place{rep: &b.rep, path: k.String(), secret: node.codec.secret}) {
-		b.put(s.root, v, k, leaf, k.String())
+	if node.codec.decode(n, leaf, place{rep: &b.rep, key: k, secret: node.codec.secret}) {
+		b.put(s.root, v, k, leaf, k)
 	}
 }
 
-// put stores leaf at the setting k below v, which node describes; path names
-// the setting as a whole.
-func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value, path string) {
+// put stores leaf at the setting k below v, which node describes; whole
+// names the setting.
+func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value, whole key.Key) {
 	if node.Kind == Leaf {
 		v.Set(leaf)
 		return
@@ -60,7 +60,7 @@ func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value,
 	if node.Kind == Table {
 		c := node.byName[name]
 		if c == nil {
-			b.put(node.Rest, v.Field(node.Rest.index), k, leaf, path)
+			b.put(node.Rest, v.Field(node.Rest.index), k, leaf, whole)
 			return
 		}
 		fv := v.Field(c.index)
@@ -70,11 +70,11 @@ func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value,
 			}
 			fv = fv.Elem()
 		}
-		b.put(c, fv, rest, leaf, path)
+		b.put(c, fv, rest, leaf, whole)
 		return
 	}
 	mk := reflect.New(node.keyCodec.typ).Elem()
-	if !node.keyCodec.decode(syntax.NewString(name), mk, place{rep: &b.rep, path: path}) {
+	if !node.keyCodec.decode(syntax.NewString(name), mk, place{rep: &b.rep, key: whole}) {
 		return
 	}
 	if v.IsNil() {
@@ -84,7 +84,7 @@ func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value,
 	if old := v.MapIndex(mk); old.IsValid() {
 		elem.Set(old)
 	}
-	b.put(node.Elem, elem, rest, leaf, path)
+	b.put(node.Elem, elem, rest, leaf, whole)
 	v.SetMapIndex(mk, elem)
 }
 
@@ -122,16 +122,21 @@ func (s *Schema) checkFields(v reflect.Value, rep *report.Report) {
 func (s *Schema) CheckMembers(doc document.Document) report.Report {
 	var rep report.Report
 	seen := map[key.Key]bool{}
+	var last key.Key // leaves come sorted: neighbours have the same tables
 	for k := range doc.All() {
-		s.demand(doc, k, seen, &rep)
+		table := k.Parent()
+		if table != last {
+			s.demand(doc, table, seen, &rep)
+		}
+		last = table
 	}
 	return rep
 }
 
-// demand checks the tables on the way to k.
-func (s *Schema) demand(doc document.Document, k key.Key, seen map[key.Key]bool, rep *report.Report) {
+// demand checks table and the tables on the way to it.
+func (s *Schema) demand(doc document.Document, table key.Key, seen map[key.Key]bool, rep *report.Report) {
 	node, at := s.root, key.Key{}
-	for seg := range k.Segments() {
+	for seg := range table.Segments() {
 		if node == nil || !node.demands {
 			return
 		}

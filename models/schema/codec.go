@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
 	"github.com/bulkhead-os/bulkhead/models/syntax"
@@ -67,15 +68,24 @@ type member struct {
 	codec    *codec
 }
 
-// A place is where faults about a value go.
+// A place is where faults about a value go. The text of its path is made only
+// when there is a fault.
 type place struct {
 	rep    *report.Report
-	path   string
+	key    key.Key
+	suffix string // what is no key: "[3].endpoint[0]"
 	secret bool
 }
 
+func (p place) path() string { return p.key.String() + p.suffix }
+
+func (p place) in(suffix string) place {
+	p.suffix += suffix
+	return p
+}
+
 func (p place) fault(code report.Code, n *syntax.Node, detail, hint string) bool {
-	f := report.Fault{Code: code, Path: p.path, Detail: detail, Hint: hint, Line: n.Pos.Line, Column: n.Pos.Column}
+	f := report.Fault{Code: code, Path: p.path(), Detail: detail, Hint: hint, Line: n.Pos.Line, Column: n.Pos.Column}
 	if n.Kind != syntax.Table && n.Kind != syntax.Array {
 		f.Value = n.Describe()
 	}
@@ -311,7 +321,7 @@ func (s *Schema) listCodec(c *codec) {
 		out := reflect.MakeSlice(c.typ, len(n.Items), len(n.Items))
 		ok := true
 		for i, item := range n.Items {
-			at := place{p.rep, p.path + "[" + strconv.Itoa(i) + "]", p.secret}
+			at := p.in("[" + strconv.Itoa(i) + "]")
 			ok = c.elem.decode(item, out.Index(i), at) && ok
 		}
 		if ok {
@@ -360,7 +370,7 @@ func (c *codec) decodeTable(n *syntax.Node, v reflect.Value, p place) bool {
 	}
 	ok := true
 	for _, f := range n.Fields {
-		at := place{p.rep, p.path + "." + f.Name, p.secret}
+		at := p.in("." + f.Name)
 		i := slices.IndexFunc(c.members, func(m member) bool { return m.name == f.Name })
 		if i < 0 {
 			ok = at.fault(report.UnknownSetting, &syntax.Node{Kind: syntax.Table, Pos: f.Pos}, fmt.Sprintf("there is no member %q here", f.Name), c.nearest(f.Name))

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -97,7 +98,7 @@ func hasRoot(path string) bool {
 func (s *Schema) Decode(n *syntax.Node, opt Options) Input {
 	d := decoder{opt: opt, schema: s, pos: map[key.Key]syntax.Pos{}}
 	if n.Kind != syntax.Table {
-		place{rep: &d.rep, path: key.Root}.wrongType(n, "a table")
+		place{rep: &d.rep}.wrongType(n, "a table")
 		return Input{Report: d.rep}
 	}
 	d.table(s.root, n, key.Key{})
@@ -157,7 +158,7 @@ func (d *decoder) member(node *Node, f syntax.Field, at key.Key) (*Node, key.Key
 		return nil, key.Key{}, false
 	}
 	k := at.Child(name)
-	if n := len(k.String()); n > key.MaxLength {
+	if n := k.TextLen(); n > key.MaxLength {
 		d.fault(report.InvalidKey, k.String(), f.Pos, fmt.Sprintf("the key has %d bytes", n), fmt.Sprintf("want at most %d", key.MaxLength))
 		return nil, key.Key{}, false
 	}
@@ -166,34 +167,38 @@ func (d *decoder) member(node *Node, f syntax.Field, at key.Key) (*Node, key.Key
 
 // mapKey checks a name chosen by the user and gives its canonical form.
 func (d *decoder) mapKey(node *Node, f syntax.Field, at key.Key) (string, bool) {
-	path := unknownPath(at, f.Name)
 	if err := key.ValidSegment(f.Name); err != nil {
-		d.fault(report.InvalidKey, path, f.Pos, fmt.Sprintf("name %q %v", f.Name, err), "")
+		d.fault(report.InvalidKey, unknownPath(at, f.Name), f.Pos, fmt.Sprintf("name %q %v", f.Name, err), "")
 		return "", false
 	}
 	var rep report.Report
 	v := reflect.New(node.keyCodec.typ).Elem()
-	name := &syntax.Node{Kind: syntax.String, Text: f.Name, Pos: f.Pos}
-	if !node.keyCodec.decode(name, v, place{rep: &rep, path: path}) {
-		for _, fault := range rep.Faults {
-			fault.Code, fault.Value = report.InvalidKey, ""
-			if e := node.keyCodec.rule.Enum; len(e) > 0 {
-				if h := nearestHint(f.Name, e); h != "" {
-					fault.Hint = h
-				}
-			}
-			d.rep.Add(fault)
-		}
-		return "", false
+	name := syntax.Node{Kind: syntax.String, Text: f.Name, Pos: f.Pos}
+	if node.keyCodec.decode(&name, v, place{rep: &rep, key: at, suffix: "." + f.Name}) {
+		return keyText(v), true
 	}
-	return v2name(node.keyCodec, v), true
+	for _, fault := range rep.Faults {
+		fault.Code, fault.Value, fault.Path = report.InvalidKey, "", unknownPath(at, f.Name)
+		if e := node.keyCodec.rule.Enum; len(e) > 0 {
+			if h := nearestHint(f.Name, e); h != "" {
+				fault.Hint = h
+			}
+		}
+		d.rep.Add(fault)
+	}
+	return "", false
 }
 
-// v2name gives the text of a map key.
-func v2name(c *codec, v reflect.Value) string {
-	quoted := c.encode(nil, v)
-	n, _ := syntax.JSON(quoted, syntax.DefaultLimits)
-	return n.Text
+// keyText gives the text of a map key, a type of text or an enumeration.
+func keyText(v reflect.Value) string {
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		text, err := m.MarshalText()
+		if err != nil {
+			panic(fmt.Sprintf("schema: encode %s: %v", v.Type(), err))
+		}
+		return string(text)
+	}
+	return v.String()
 }
 
 // unknownPath prints the path of a name that may not be a valid segment.
@@ -222,7 +227,7 @@ func (d *decoder) value(c *Node, f syntax.Field, k key.Key) {
 		return
 	}
 	if f.Value.Kind != syntax.Table {
-		place{rep: &d.rep, path: k.String()}.wrongType(f.Value, "a table")
+		place{rep: &d.rep, key: k}.wrongType(f.Value, "a table")
 		return
 	}
 	d.table(c, f.Value, k)
@@ -230,7 +235,7 @@ func (d *decoder) value(c *Node, f syntax.Field, k key.Key) {
 
 func (d *decoder) leaf(c *Node, n *syntax.Node, k key.Key) {
 	v := reflect.New(c.typ).Elem()
-	if !c.codec.decode(n, v, place{rep: &d.rep, path: k.String(), secret: c.codec.secret}) {
+	if !c.codec.decode(n, v, place{rep: &d.rep, key: k, secret: c.codec.secret}) {
 		return
 	}
 	d.leaves = append(d.leaves, document.Leaf{Key: k, Value: document.NewValue(string(c.codec.encode(nil, v)))})

@@ -220,7 +220,7 @@ func (s *Schema) Accepts(n *Node, text string) string {
 	if fault != nil {
 		return fault.String()
 	}
-	if !n.codec.decode(v, reflect.New(n.typ).Elem(), place{rep: &rep, path: n.Name}) {
+	if !n.codec.decode(v, reflect.New(n.typ).Elem(), place{rep: &rep, key: key.Of(n.Name)}) {
 		return rep.Faults[0].String()
 	}
 	return ""

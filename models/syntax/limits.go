@@ -3,6 +3,7 @@ package syntax
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -122,8 +123,8 @@ func (b *builder) add(f Field) {
 // memberPath extends the path of a table for faults found before the schema
 // has had a look: segments that are not plain are quoted.
 func memberPath(path, name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r == '.' || r == '"' || r <= ' ' }) {
-		name = fmt.Sprintf("%q", name)
+	if strings.ContainsAny(name, ".\" \t\n") {
+		name = strconv.Quote(name)
 	}
 	if path == "" {
 		return name

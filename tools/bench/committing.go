@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-os/bulkhead/tools/run"
 )
 
 // rounds is how many commits a figure is made of.
@@ -91,33 +93,61 @@ func appendAndSync(f *os.File, data []byte) (time.Duration, error) {
 
 // committingUnderReaders measures whether readers hold up commits.
 func (b *bench) committingUnderReaders(ctx context.Context) error {
-	b.progress("%d commits under %d readers", rounds, readers)
-	w, err := dial(ctx, b.daemon.Socket)
-	if err != nil {
-		return err
+	for _, m := range []struct {
+		name  string
+		pause time.Duration
+	}{
+		{"with 1 ms between two requests", time.Millisecond},
+		{"without a pause", 0},
+	} {
+		b.progress("%d commits under %d readers %s", rounds, readers, m.name)
+		s, err := b.commitsUnder(ctx, m.pause)
+		if err != nil {
+			return err
+		}
+		p99 := s.at(0.99)
+		b.add(fmt.Sprintf("commit under %d readers %s, 99 of 100", readers, m.name), "≤ 5.0 × its median", b.times(p99, s.median()), p99 <= 5*s.median())
 	}
-	defer w.Close()
+	return nil
+}
+
+// commitsUnder makes commits while readers wait for pause between requests.
+//
+// The readers are a process of their own. In this one they would keep the
+// committing client from running, and the figure would be about that.
+func (b *bench) commitsUnder(ctx context.Context, pause time.Duration) (sample, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := b.repeat(reading, getOne, readers)
-		ended <- err
-	}()
-	var whole sample
-	for range rounds {
-		patch, post, cerr := b.commitOnce(w)
-		if cerr != nil {
-			err = cerr
-			break
-		}
-		whole = append(whole, patch+post)
+	p, err := run.Command{Args: []string{self, "bench", "--read", b.daemon.Socket, "--pause", pause.String()}, Apart: true}.Start(reading)
+	if err != nil {
+		return nil, err
 	}
+	s, err := b.commitMany(ctx)
 	stop()
-	if err := errors.Join(err, <-ended); err != nil {
-		return err
+	// The readers end with a status of 0 when they are told to, as now.
+	if werr := p.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
+		err = errors.Join(err, fmt.Errorf("readers: %w", werr))
 	}
-	p99 := whole.at(0.99)
-	b.add(fmt.Sprintf("commit under %d readers, 99 of 100", readers), "≤ 5.0 × its median", b.times(p99, whole.median()), p99 <= 5*whole.median())
-	return nil
+	return s, err
+}
+
+func (b *bench) commitMany(ctx context.Context) (sample, error) {
+	w, err := dial(ctx, b.daemon.Socket)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	var s sample
+	for range rounds {
+		patch, post, err := b.commitOnce(w)
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, patch+post)
+	}
+	return s, nil
 }

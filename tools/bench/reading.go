@@ -48,33 +48,51 @@ func (b *bench) rate(ctx context.Context, req []byte, d time.Duration) (float64,
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	start := time.Now()
-	n, err := b.repeat(ctx, req, clients)
+	n, err := repeat(ctx, load{socket: b.daemon.Socket, req: req, clients: clients})
 	return float64(n) / time.Since(start).Seconds(), err
 }
 
-// repeat sends req from n clients over and over until ctx ends, and returns
-// the number of answers.
-func (b *bench) repeat(ctx context.Context, req []byte, n int) (int64, error) {
+// Read reads one setting from the daemon at socket until ctx ends. It is the
+// readers of a figure about commits.
+func Read(ctx context.Context, socket string, pause time.Duration) error {
+	_, err := repeat(ctx, load{socket: socket, req: getOne, clients: readers, pause: pause})
+	return err
+}
+
+// A load is clients that send a request over and over.
+type load struct {
+	socket  string
+	req     []byte
+	clients int
+	pause   time.Duration // between an answer and the next request
+}
+
+// repeat puts l on the daemon until ctx ends, and returns the number of answers.
+func repeat(ctx context.Context, l load) (int64, error) {
 	var answers atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, n)
-	for i := range n {
-		wg.Go(func() {
-			w, err := dial(ctx, b.daemon.Socket)
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			defer w.Close()
-			for ctx.Err() == nil {
-				if _, err := w.do(req); err != nil {
-					errs[i] = err
-					return
-				}
-				answers.Add(1)
-			}
-		})
+	errs := make([]error, l.clients)
+	for i := range l.clients {
+		wg.Go(func() { errs[i] = l.client(ctx, &answers) })
 	}
 	wg.Wait()
 	return answers.Load(), errors.Join(errs...)
+}
+
+func (l load) client(ctx context.Context, answers *atomic.Int64) error {
+	w, err := dial(ctx, l.socket)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for ctx.Err() == nil {
+		if _, err := w.do(l.req); err != nil {
+			return err
+		}
+		answers.Add(1)
+		if l.pause > 0 {
+			time.Sleep(l.pause)
+		}
+	}
+	return nil
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-os/bulkhead/tools/bench"
@@ -8,6 +10,10 @@ import (
 
 func benchCommand() *cobra.Command {
 	var opt bench.Options
+	var readers struct {
+		socket string
+		pause  time.Duration
+	}
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure and compare with the bars we set",
@@ -18,6 +24,9 @@ func benchCommand() *cobra.Command {
 			"  shipyard bench --dir /srv/disk    # where commits are to be measured",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if readers.socket != "" {
+				return bench.Read(cmd.Context(), readers.socket, readers.pause)
+			}
 			root, err := here()
 			if err != nil {
 				return err
@@ -25,6 +34,11 @@ func benchCommand() *cobra.Command {
 			return bench.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&opt.Dir, "dir", "", "keep state below `DIR` instead of the repository's build directory")
+	f := cmd.Flags()
+	f.StringVar(&opt.Dir, "dir", "", "keep state below `DIR` instead of the repository's build directory")
+	// How the bench starts its readers, which are a process of their own.
+	f.StringVar(&readers.socket, "read", "", "")
+	f.DurationVar(&readers.pause, "pause", 0, "")
+	hide(cmd, "read", "pause")
 	return cmd
 }

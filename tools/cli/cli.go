@@ -95,6 +95,13 @@ func goFlags(args []string) []string {
 	return out
 }
 
+// hide leaves flags, which shipyard uses to call itself, out of the help texts.
+func hide(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
+}
+
 // here returns the repository that shipyard was called in.
 func here() (workspace.Root, error) {
 	dir, err := os.Getwd()

@@ -40,9 +40,7 @@ func generateCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&opt.check, "check", false, "write nothing, fail when a file is stale")
 	cmd.Flags().BoolVar(&opt.again, "again", false, "")
-	if err := cmd.Flags().MarkHidden("again"); err != nil {
-		panic(err) // the flag is defined one line above
-	}
+	hide(cmd, "again")
 	return cmd
 }
 

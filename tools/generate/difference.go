@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// around and most bound what difference shows: lines round the change, and
-// lines of each side.
+// around, most and wide bound what difference shows: lines round the change,
+// lines of each side, and bytes of a line.
 const (
 	around = 2
 	most   = 30
+	wide   = 160
 )
 
 // difference shows the stretch of lines in which old and fresh differ. It is
@@ -39,6 +40,9 @@ func show(out *strings.Builder, mark string, lines []string) {
 		if i == most {
 			fmt.Fprintf(out, "%s … and %d lines more\n", mark, len(lines)-most)
 			return
+		}
+		if len(l) > wide {
+			l = strings.ToValidUTF8(l[:wide], "") + "…"
 		}
 		fmt.Fprintf(out, "%s%s\n", mark, l)
 	}

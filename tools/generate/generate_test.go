@@ -59,6 +59,10 @@ func TestStale(t *testing.T) {
 		{name: "added at the end", old: "a\n", fresh: "a\nb\n", want: "f.txt is stale:\n@@ line 1 @@\n a\n+b\n \n"},
 		{name: "first line goes", old: "a\nb\n", fresh: "b\n", want: "f.txt is stale:\n@@ line 1 @@\n-a\n b\n \n"},
 		{
+			name: "a long line", old: "a\n", fresh: strings.Repeat("ä", 100) + "\n",
+			want: "f.txt is stale:\n@@ line 1 @@\n-a\n+" + strings.Repeat("ä", 80) + "…\n \n",
+		},
+		{
 			name: "very much", old: "", fresh: strings.Repeat("x\n", 100),
 			want: "f.txt is stale:\n@@ line 1 @@\n" + strings.Repeat("+x\n", 30) + "+ … and 70 lines more\n \n",
 		},

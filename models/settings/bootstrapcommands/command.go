@@ -26,7 +26,7 @@ func NewCommand(words ...string) (Command, error) {
 	case len(words) == 0:
 		return Command{}, errors.New("command is an empty list")
 	case words[0] != program:
-		return Command{}, fmt.Errorf("command starts with %.80q, want %q", words[0], program)
+		return Command{}, fmt.Errorf("command starts with %.80q instead of %q", words[0], program)
 	}
 	for i, w := range words {
 		if at := strings.IndexByte(w, 0); at >= 0 {
@@ -58,12 +58,12 @@ func (c Command) String() string {
 // UnmarshalSetting reads a list of strings.
 func (c *Command) UnmarshalSetting(n *syntax.Node) error {
 	if n.Kind != syntax.Array {
-		return fmt.Errorf("command is %s, want a list of strings", n.Describe())
+		return fmt.Errorf("command is %s, not a list of strings", n.Describe())
 	}
 	words := make([]string, len(n.Items))
 	for i, item := range n.Items {
 		if item.Kind != syntax.String {
-			return fmt.Errorf("command: word %d is %s, want a string", i+1, item.Describe())
+			return fmt.Errorf("command: word %d is %s, not a string", i+1, item.Describe())
 		}
 		words[i] = item.Text
 	}

@@ -21,10 +21,10 @@ func TestCommand(t *testing.T) {
 		{name: "arguments", in: valuetest.Strings("apiclient", "set", "motd=<a & b>\n"), out: `["apiclient","set","motd=<a & b>\n"]`},
 		{name: "empty argument", in: valuetest.Strings("apiclient", ""), out: `["apiclient",""]`},
 		{name: "empty list", in: valuetest.Strings(), want: "command is an empty list"},
-		{name: "other program", in: valuetest.Strings("bash", "-c"), want: `command starts with "bash", want "apiclient"`},
-		{name: "path of the program", in: valuetest.Strings("/usr/bin/apiclient"), want: `command starts with "/usr/bin/apiclient", want "apiclient"`},
-		{name: "string", in: syntax.NewString("apiclient"), want: `command is "apiclient", want a list of strings`},
-		{name: "number among the words", in: syntax.NewArray(syntax.NewString("apiclient"), valuetest.Integer("1")), want: "command: word 2 is 1, want a string"},
+		{name: "other program", in: valuetest.Strings("bash", "-c"), want: `command starts with "bash" instead of "apiclient"`},
+		{name: "path of the program", in: valuetest.Strings("/usr/bin/apiclient"), want: `command starts with "/usr/bin/apiclient" instead of "apiclient"`},
+		{name: "string", in: syntax.NewString("apiclient"), want: `command is "apiclient", not a list of strings`},
+		{name: "number among the words", in: syntax.NewArray(syntax.NewString("apiclient"), valuetest.Integer("1")), want: "command: word 2 is 1, not a string"},
 		{name: "NUL", in: valuetest.Strings("apiclient", "a\x00"), want: "command: word 2 has a NUL at byte 2, which no argument can hold"},
 	}
 	for _, tt := range tests {

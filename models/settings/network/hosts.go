@@ -50,14 +50,14 @@ func (h *HostEntry) UnmarshalSetting(n *syntax.Node) error {
 		if n.Kind == syntax.Array {
 			what = fmt.Sprintf("a list of %d elements", len(n.Items))
 		}
-		return fmt.Errorf("host entry is %s, want an address and a list of names", what)
+		return fmt.Errorf("host entry is %s, not a pair", what)
 	}
 	address, names := n.Items[0], n.Items[1]
 	if address.Kind != syntax.String {
-		return fmt.Errorf("host entry: the address is %s, want a string", address.Describe())
+		return fmt.Errorf("host entry: the address is %s, not a string", address.Describe())
 	}
 	if names.Kind != syntax.Array {
-		return fmt.Errorf("host entry for %s: the names are %s, want a list", address.Describe(), names.Describe())
+		return fmt.Errorf("host entry for %s: the names are %s, not a list", address.Describe(), names.Describe())
 	}
 	ip, err := scalar.ParseIP(address.Text)
 	if err != nil {
@@ -66,7 +66,7 @@ func (h *HostEntry) UnmarshalSetting(n *syntax.Node) error {
 	entry := HostEntry{address: ip, names: make([]scalar.Hostname, len(names.Items))}
 	for i, name := range names.Items {
 		if name.Kind != syntax.String {
-			return fmt.Errorf("host entry for %s: name %d is %s, want a string", ip, i+1, name.Describe())
+			return fmt.Errorf("host entry for %s: name %d is %s, not a string", ip, i+1, name.Describe())
 		}
 		if entry.names[i], err = scalar.ParseHostname(name.Text); err != nil {
 			return fmt.Errorf("host entry for %s: %w", ip, err)

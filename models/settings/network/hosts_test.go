@@ -21,13 +21,13 @@ func TestHostEntry(t *testing.T) {
 	}{
 		{name: "two names", in: syntax.NewArray(address, valuetest.Strings("db.example.org", "db")), out: `["2001:db8::1",["db.example.org","db"]]`},
 		{name: "no names", in: syntax.NewArray(address, valuetest.Strings()), out: `["2001:db8::1",[]]`},
-		{name: "string", in: syntax.NewString("192.0.2.1 db"), want: `host entry is "192.0.2.1 db", want an address and a list of names`},
-		{name: "one element", in: syntax.NewArray(address), want: `host entry is a list of 1 elements, want an address and a list of names`},
-		{name: "three elements", in: valuetest.Strings("192.0.2.1", "a", "b"), want: `host entry is a list of 3 elements, want an address and a list of names`},
-		{name: "address is a number", in: syntax.NewArray(valuetest.Integer("1"), valuetest.Strings()), want: `host entry: the address is 1, want a string`},
+		{name: "string", in: syntax.NewString("192.0.2.1 db"), want: `host entry is "192.0.2.1 db", not a pair`},
+		{name: "one element", in: syntax.NewArray(address), want: `host entry is a list of 1 elements, not a pair`},
+		{name: "three elements", in: valuetest.Strings("192.0.2.1", "a", "b"), want: `host entry is a list of 3 elements, not a pair`},
+		{name: "address is a number", in: syntax.NewArray(valuetest.Integer("1"), valuetest.Strings()), want: `host entry: the address is 1, not a string`},
 		{name: "address is a network", in: syntax.NewArray(syntax.NewString("192.0.2.0/24"), valuetest.Strings()), want: `host entry: IP address "192.0.2.0/24" has a prefix length`},
-		{name: "names are a string", in: valuetest.Strings("192.0.2.1", "db"), want: `host entry for "192.0.2.1": the names are "db", want a list`},
-		{name: "name is a number", in: syntax.NewArray(address, syntax.NewArray(valuetest.Integer("1"))), want: `host entry for 2001:db8::1: name 1 is 1, want a string`},
+		{name: "names are a string", in: valuetest.Strings("192.0.2.1", "db"), want: `host entry for "192.0.2.1": the names are "db", not a list`},
+		{name: "name is a number", in: syntax.NewArray(address, syntax.NewArray(valuetest.Integer("1"))), want: `host entry for 2001:db8::1: name 1 is 1, not a string`},
 		{name: "name is invalid", in: syntax.NewArray(address, valuetest.Strings("-db")), want: `host entry for 2001:db8::1: host name "-db": label "-db" starts with a hyphen`},
 	}
 	for _, tt := range tests {

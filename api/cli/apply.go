@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/api/client"
+)
+
+func (p *program) applyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "apply [FILE | URI | -]...",
+		Short: "Change settings to what documents say",
+		Long: `Read settings from TOML or JSON documents and apply them in one step: later
+documents win over earlier ones, and either all of them count or none. Settings
+that no document mentions stay as they are.
+
+A document is a path, a URI that begins with file:, base64:, http: or https:, or
+- for standard input, which is also read when nothing is named. Its settings
+stand below [settings]; what stands beside is ignored. A remote document has at
+most 2 MiB, a local one 8 MiB.`,
+		Example: `  apiclient apply settings.toml
+  apiclient apply --dry-run https://config.example.org/node.toml local.json
+  apiclient apply < settings.toml
+  apiclient apply base64:W3NldHRpbmdzXQptb3RkID0gImhpIgo=`,
+	}
+	c := p.newChange(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := c.check(cmd); err != nil {
+			return err
+		}
+		files, err := readSettings(cmd, args)
+		if err != nil {
+			return err
+		}
+		return locate(c.run(cmd, applyStage(files)), files)
+	}
+	return cmd
+}
+
+// readSettings reads the documents that args name, or standard input.
+func readSettings(cmd *cobra.Command, args []string) ([]settingsFile, error) {
+	if len(args) == 0 {
+		args = []string{"-"}
+	}
+	stdin := 0
+	for _, a := range args {
+		if a == "-" {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return nil, usage("standard input can be read only once, and - is given %d times", stdin)
+	}
+	sources, err := readSources(cmd.Context(), cmd.InOrStdin(), args)
+	if err != nil {
+		return nil, err
+	}
+	return parseAll(sources)
+}
+
+// applyStage stages files as they are, so that the API can say where in them a
+// fault is.
+func applyStage(files []settingsFile) stage {
+	return func(ctx context.Context, api *client.Client, tx string) (int, error) {
+		warnings := 0
+		for _, f := range files {
+			n, err := api.Patch(ctx, client.Patch{Tx: tx, ContentType: f.contentType, Body: f.data})
+			if err != nil {
+				return 0, withSource(err, f.name)
+			}
+			warnings += n
+		}
+		return warnings, nil
+	}
+}

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/models/document"
+)
+
+func (p *program) eventsCommand() *cobra.Command {
+	var r client.EventsRequest
+	var count int
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Print events of the settings as they happen",
+		Long: `Print a line for every event: time, kind, generation, who, and the settings it
+is about. It goes on until it is interrupted; when the API restarts it connects
+again. With -o json every line is a JSON object.`,
+		Example: `  apiclient events
+  apiclient events --kinds commit,revert -o json`,
+		Args: noStray,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.follow(cmd, r, count, func(e client.Event) (int, error) {
+				return 1, p.writeEvent(cmd.OutOrStdout(), e)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&r.Kinds, "kinds", nil, "only events of these `KINDS`, separated by commas")
+	f.StringVar(&r.After, "after", "", "begin after the event called `ID`, as far as the API remembers")
+	countFlag(cmd, &count)
+	return cmd
+}
+
+func countFlag(cmd *cobra.Command, count *int) {
+	cmd.Flags().IntVarP(count, "count", "n", 0, "end after `N` lines; 0 for never")
+}
+
+// streaming refuses the forms that cannot be printed line by line.
+func (p *program) streaming() error {
+	if p.output != "" && p.output != "json" {
+		return usage("--output %s: this command prints lines as they come, want json or nothing", p.output)
+	}
+	return nil
+}
+
+// follow calls show for every event until it has printed most lines; 0 means
+// no end. Being interrupted is the ordinary end and no error.
+func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, show func(client.Event) (int, error)) error {
+	if err := p.streaming(); err != nil {
+		return err
+	}
+	if most < 0 {
+		return usage("--count %d: want 0 or more", most)
+	}
+	ctx := cmd.Context()
+	stream, err := p.client(cmd).Events(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for printed := 0; most == 0 || printed < most; {
+		e, err := stream.Next(ctx)
+		if err == nil {
+			var n int
+			n, err = show(e)
+			printed += n
+		}
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeEvent prints e on one line.
+func (p *program) writeEvent(w io.Writer, e client.Event) error {
+	if p.output == "json" {
+		_, err := fmt.Fprintf(w, "%s\n", document.NodeJSON(nil, nodeOf(e)))
+		return err
+	}
+	cells := []string{timeText(&e.Time), e.Kind, generationText(e.Generation), e.Actor.Name, strings.Join(e.Keys, ","), e.Message}
+	_, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	return err
+}

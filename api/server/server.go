@@ -1,0 +1,114 @@
+// Package server answers the requests of the settings API.
+//
+// A table says for every route which role it needs, whether it changes
+// something, and what it takes and gives; router, permissions, audit log,
+// metrics and the API description are all made from it. A handler returns an
+// error, and one place turns errors into problem documents.
+//
+// Callers are known by the credentials of their end of the Unix socket. Reading
+// settings takes no lock: the answer for the whole document is rendered once
+// per generation.
+package server
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/api/audit"
+	"github.com/bulkhead-os/bulkhead/api/event"
+	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/schema"
+)
+
+// Options are what a server is made of. Store, Schema, Audit and Events are
+// needed; the store's events must be handed to Notify of the server.
+type Options struct {
+	Store    *store.Store
+	Schema   *schema.Schema
+	Defaults document.Document // the default layer
+	Evaluate Evaluator         // the one that the store uses
+	OS       OS
+	Access   Access
+	Audit    *audit.Log
+	Events   *event.Hub
+
+	Log         *slog.Logger     // none
+	Now         func() time.Time // time.Now
+	Heartbeat   time.Duration    // of idle event streams; 15 s
+	Connections int              // at a time; 256
+}
+
+// A Server answers requests. It is safe for concurrent use.
+type Server struct {
+	opt     Options
+	routes  []Route
+	metrics *metrics
+	start   time.Time
+	epoch   string // names this run in request numbers
+
+	requests atomic.Uint64 // numbers internal errors
+	view     atomic.Pointer[view]
+	calls    sync.Pool
+	bodies   chan struct{} // slots for large bodies
+}
+
+// New returns a server.
+func New(opt Options) *Server {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Heartbeat == 0 {
+		opt.Heartbeat = 15 * time.Second
+	}
+	if opt.Connections == 0 {
+		opt.Connections = 256
+	}
+	s := &Server{
+		opt: opt, routes: Routes(), start: opt.Now(), epoch: opt.Events.Last(),
+		bodies: make(chan struct{}, largeBodies),
+		calls:  sync.Pool{New: func() any { return new(call) }},
+	}
+	s.metrics = newMetrics(s.routes)
+	s.makeUp()
+	return s
+}
+
+// Notifier returns the function that hands events of a store to the streams
+// of hub.
+func Notifier(hub *event.Hub) func(store.Event) {
+	return func(e store.Event) {
+		data, err := json.Marshal(e)
+		if err != nil { // texts, numbers and a time
+			panic("server: " + err.Error())
+		}
+		hub.Publish(e.Kind, data)
+	}
+}
+
+// makeUp writes the audit entries of generations that a crash has kept from
+// being written.
+func (s *Server) makeUp() {
+	last := s.opt.Audit.LastGeneration()
+	var missing []store.Generation
+	for _, g := range s.opt.Store.Generations(0, 0) {
+		if g.ID <= last {
+			break
+		}
+		missing = append(missing, g)
+	}
+	for i := len(missing) - 1; i >= 0; i-- {
+		g := missing[i]
+		s.opt.Audit.Append(audit.Entry{
+			Time: g.Time, Actor: g.Actor.Name, UID: g.Actor.UID, PID: g.Actor.PID, Role: g.Actor.Role, Via: g.Actor.Via,
+			Generation: g.ID, Message: g.Message, Result: http.StatusOK, Note: "made up from the generation",
+		})
+	}
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/bulkhead-os/bulkhead/models/report"
+)
+
+// The faults of the store itself, as Health tells them.
+const (
+	CodeRecovered   report.Code = "settings-recovered"    // the database was damaged; until the next start
+	CodeNotWritable report.Code = "settings-not-writable" // the last change could not be written
+	CodeNoCopy      report.Code = "settings-copy-missing" // the plain copy could not be written
+)
+
+// Health returns what is wrong with the store and what had to be left out of
+// the settings in it.
+func (s *Store) Health() []report.Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []report.Fault
+	for _, code := range slices.Sorted(maps.Keys(s.faults)) {
+		out = append(out, s.faults[code])
+	}
+	for _, f := range s.now.report.Faults {
+		if f.Severity == report.Error {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (s *Store) complain(f report.Fault) { s.faults[f.Code] = f }
+
+func (s *Store) mend(c report.Code) { delete(s.faults, c) }

@@ -1,0 +1,78 @@
+package variant_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/variant"
+)
+
+const small = `[variant]
+name = "small"
+platform = "qemu"
+runtime = "dev"
+arch = ["x86_64"]
+summary = "a test"
+settings = ["motd", "ntp"]
+include = ["shared/a.toml"]
+[defaults]
+motd = "hello"
+[defaults.ntp]
+options = ["iburst"]
+`
+
+func TestLoad(t *testing.T) {
+	tests := []struct{ name, file, fragment, want, err string }{
+		{name: "own over included", file: small, fragment: "motd = 'x'\nntp = {time-servers = ['a']}", want: `{"motd":"hello","ntp":{"options":["iburst"],"time-servers":["a"]}}`},
+		{name: "unknown member", file: strings.Replace(small, "summary", "sumary", 1), fragment: "", err: "variant small: strict mode: fields in the document are missing in the target struct"},
+		{name: "other name", file: strings.Replace(small, `"small"`, `"tiny"`, 1), err: `variant small: its file calls it "tiny"`},
+		{name: "unknown group", file: strings.Replace(small, `"ntp"]`, `"ntp", "npt"]`, 1), err: `variant small: there is no settings group "npt"`},
+		{name: "default of another group", file: small, fragment: "dns = {}", err: "variant small: defaults in shared/a.toml: 1:1: settings.dns: there is no setting \"dns\" here (variant small does not have these settings)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fsys := fstest.MapFS{"small.toml": {Data: []byte(tt.file)}, "shared/a.toml": {Data: []byte(tt.fragment)}}
+			v, err := variant.Load(fsys, "small")
+			if err != nil {
+				if diff := cmp.Diff(tt.err, err.Error()); diff != "" {
+					t.Errorf("Load: error (-want +got):\n%s", diff)
+				}
+				return
+			}
+			if diff := cmp.Diff(tt.want, string(v.Defaults.JSON())); diff != "" || tt.err != "" {
+				t.Errorf("Load: defaults (-want +got):\n%s\nwant error %q", diff, tt.err)
+			}
+		})
+	}
+}
+
+func TestLoadUnknown(t *testing.T) {
+	_, err := variant.Load(fstest.MapFS{"a.toml": {}, "b.toml": {}}, "c")
+	if want := `there is no variant "c", want one of a, b`; err == nil || err.Error() != want {
+		t.Errorf("Load(c) = %v, want %s", err, want)
+	}
+}
+
+func TestValidateLayers(t *testing.T) {
+	v, err := variant.Load(fstest.MapFS{"small.toml": {Data: []byte(small)}, "shared/a.toml": {}}, "small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := v.Schema.ReadPairs([]string{"motd=user"})
+	generated := v.Schema.ReadPairs([]string{"motd=generated", `ntp.time-servers=["g"]`})
+	effective, rep := v.Validate(in.Patch.Set, generated.Patch.Set)
+	if want := `{"motd":"user","ntp":{"options":["iburst"],"time-servers":["g"]}}`; string(effective.JSON()) != want || rep.HasErrors() {
+		t.Errorf("Validate = %s, %v, want %s", effective.JSON(), rep.Faults, want)
+	}
+	if d := document.Diff(v.Effective(document.Document{}, document.Document{}), v.Defaults); len(d) > 0 {
+		t.Errorf("without other layers, %v differ from the defaults", d)
+	}
+	if !slices.Equal(v.Schema.Groups(), []string{"motd", "ntp"}) {
+		t.Errorf("Groups = %v", v.Schema.Groups())
+	}
+}
