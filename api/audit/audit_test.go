@@ -21,11 +21,7 @@ var epoch = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 func open(t *testing.T, opt audit.Options) *audit.Log {
 	t.Helper()
 	opt.Now = func() time.Time { return epoch }
-	l, err := audit.Open(opt)
-	if err != nil {
-		t.Fatalf("Open(%s): %v", opt.Dir, err)
-	}
-	return l
+	return audit.Open(opt)
 }
 
 // write opens the record in dir, appends n entries and closes it.
@@ -246,4 +242,25 @@ func TestConcurrentAppend(t *testing.T) {
 	}
 	l.Close()
 	verify(t, dir, audit.Summary{Files: 1, Entries: 2400, First: 1, Last: 2400})
+}
+
+// A directory that cannot be used is tried again, so that the record goes on
+// when the disk is back.
+func TestOpensLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "audit")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, audit.Options{Dir: dir})
+	if l.Err() == nil {
+		t.Error("Err() is nil while the directory is a file")
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	l.Append(audit.Entry{Method: "PATCH"})
+	if err := l.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	verify(t, dir, audit.Summary{Files: 1, Entries: 1, First: 1, Last: 1})
 }

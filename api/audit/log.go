@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // Options say how a record is kept. Zero values mean what is said there.
 type Options struct {
-	Dir      string // must exist
+	Dir      string // made, with mode 0700, if it is missing
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now
 	MaxBytes int64            // of one file; 8 MiB
@@ -48,15 +49,16 @@ type Log struct {
 	last       sum
 	generation uint64 // the newest in the record
 	lost       int    // entries that could not be written
-	failing    bool
 
 	opened uint64 // generation at opening
+	fault  atomic.Pointer[error]
 }
 
 // Open opens the record in opt.Dir and goes on with its chain. A last line
 // that was cut off, by a crash or a power cut, is taken away, which the record
-// then says.
-func Open(opt Options) (*Log, error) {
+// then says. A record that cannot be opened is tried again with every entry;
+// Err tells of it.
+func Open(opt Options) *Log {
 	if opt.MaxBytes == 0 {
 		opt.MaxBytes = 8 << 20
 	}
@@ -71,16 +73,22 @@ func Open(opt Options) (*Log, error) {
 	}
 	l := &Log{opt: opt, queue: make(chan Entry, queueLength), done: make(chan struct{})}
 	note, err := l.resume()
-	if err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
-	}
 	l.opened = l.generation
+	l.report(err)
 	if note != "" {
 		l.opt.Log.Warn("audit log was damaged", "note", note)
 		l.queue <- l.note("%s", note)
 	}
 	go l.run()
-	return l, nil
+	return l
+}
+
+// Err returns why the record cannot be written at the moment, or nil.
+func (l *Log) Err() error {
+	if err := l.fault.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Append adds e to the record, within a second. It waits when entries come
@@ -117,7 +125,7 @@ func (l *Log) Close() error {
 	}
 	l.mu.Unlock()
 	<-l.done
-	return nil
+	return l.Err()
 }
 
 // run writes entries as they come and syncs once a second at most: a crash
@@ -131,7 +139,7 @@ func (l *Log) run() {
 		case e, ok := <-l.queue:
 			if !ok {
 				l.sync()
-				l.report(l.file.Close())
+				l.close()
 				return
 			}
 			l.write(e)
@@ -148,6 +156,13 @@ func (l *Log) run() {
 // write adds e and whatever else waits to the file.
 func (l *Log) write(e Entry) {
 	entries := l.gather(e)
+	if l.file == nil {
+		if _, err := l.resume(); err != nil {
+			l.report(err)
+			l.lost += requests(entries)
+			return
+		}
+	}
 	batch, seq, last := l.chain(entries)
 	if l.size > 0 && l.size+int64(len(batch)) > l.opt.MaxBytes {
 		l.sync()
@@ -218,14 +233,30 @@ func (l *Log) chain(entries []Entry) (batch []byte, seq uint64, last sum) {
 	return batch, seq, last
 }
 
-func (l *Log) sync() { l.report(l.file.Sync()) }
+func (l *Log) sync() {
+	if l.file != nil {
+		l.report(l.file.Sync())
+	}
+}
+
+// close forgets the file; the next entry opens it again.
+func (l *Log) close() {
+	if l.file != nil {
+		// What mattered was synced.
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
 
 // report logs that the record cannot be written, once until it can.
 func (l *Log) report(err error) {
-	if err != nil && !l.failing {
+	if err == nil {
+		l.fault.Store(nil)
+		return
+	}
+	if l.fault.Swap(&err) == nil {
 		l.opt.Log.Error("audit log cannot be written", "err", err)
 	}
-	l.failing = err != nil
 }
 
 func (l *Log) path(n int) string {
@@ -256,26 +287,32 @@ func (l *Log) begin() error {
 		f.Close()
 		return err
 	}
-	if l.file != nil {
-		l.file.Close()
-	}
+	l.close()
 	l.file, l.size = f, info.Size()
 	return nil
 }
 
 // resume finds the end of the chain, and says what was wrong with it.
 func (l *Log) resume() (note string, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+			err = fmt.Errorf("open audit log: %w", err)
+		}
+	}()
+	if err := os.MkdirAll(l.opt.Dir, 0o700); err != nil {
+		return "", err
+	}
 	if err := l.begin(); err != nil {
 		return "", err
 	}
-	note, err = l.cutTorn()
-	if err != nil {
-		return "", errors.Join(err, l.file.Close())
+	if note, err = l.cutTorn(); err != nil {
+		return "", err
 	}
 	for n := 0; n <= l.opt.Keep; n++ {
 		more, err := l.resumeFrom(n)
 		if err != nil {
-			return "", errors.Join(err, l.file.Close())
+			return "", err
 		}
 		if more != "" {
 			note = more

@@ -11,10 +11,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -48,22 +50,25 @@ Exit status: 0 done, 1 failed, 2 misused.`,
   apiclient set motd="hi there"
   apiclient set --try 5m kernel.lockdown=integrity
   apiclient history`,
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return p.check() },
-		Args:              noStray,
+		Version:                    version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE:          func(*cobra.Command, []string) error { return p.check() },
+		Args:                       noStray,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("uri") {
-				return usage("no command given")
+				return &UsageError{Err: errors.New("no command is given"), Hint: "apiclient --help"}
 			}
 			return p.raw(cmd, *raw)
 		},
 	}
 	p.flags(root.PersistentFlags())
 	raw.flags(root)
+	for _, name := range []string{"uri", "method", "data", "content-type"} {
+		root.Flags().Lookup(name).Hidden = true // raw explains them
+	}
 	root.SetGlobalNormalizationFunc(otherNames)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &UsageError{Err: err, Hint: cmd.CommandPath() + " --help"}
@@ -174,7 +179,7 @@ func (p *program) client(cmd *cobra.Command) *client.Client {
 	c := client.New(p.socket)
 	if p.verbose {
 		c.Trace = func(e client.Exchange) {
-			p.note(cmd, "%s %s: %d in %s", e.Method, e.URI, e.Status, e.Took.Round(10_000))
+			p.note(cmd, "%s %s: %d in %s", e.Method, e.URI, e.Status, e.Took.Round(10*time.Microsecond))
 		}
 	}
 	return c

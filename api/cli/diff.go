@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +36,9 @@ there are none, what the last commit changed.`,
 		if tx != "" {
 			return usage("--tx takes no generations")
 		}
-		var ids [2]uint64
+		ids := [2]uint64{1: client.Current}
 		for i, a := range args {
-			id, err := p.generation(cmd, a)
+			id, err := parseGeneration(a)
 			if err != nil {
 				return err
 			}
@@ -74,15 +72,11 @@ func (p *program) diffPending(cmd *cobra.Command, tx string) error {
 }
 
 func (p *program) diffLast(ctx context.Context, cmd *cobra.Command, api *client.Client) error {
-	last, err := api.Generations(ctx, 1, 0)
-	if err != nil || len(last) == 0 {
-		return err
-	}
-	d, err := api.Made(ctx, last[0].ID)
+	d, err := api.Made(ctx, client.Current)
 	if err != nil {
 		return err
 	}
-	p.remark(cmd, "nothing is pending; this is what generation %d changed", last[0].ID)
+	p.remark(cmd, "nothing is pending; this is what generation %d changed", d.To)
 	return p.writeDiff(cmd, d)
 }
 
@@ -93,20 +87,13 @@ func orDefault(tx string) string {
 	return tx
 }
 
-// generation reads the number of a generation; "current" names the newest.
-func (p *program) generation(cmd *cobra.Command, arg string) (uint64, error) {
+// parseGeneration reads the number of a generation, or "current".
+func parseGeneration(arg string) (uint64, error) {
 	if arg == "current" {
-		last, err := p.client(cmd).Generations(cmd.Context(), 1, 0)
-		if err != nil {
-			return 0, err
-		}
-		if len(last) == 0 {
-			return 0, fmt.Errorf("there are no generations yet")
-		}
-		return last[0].ID, nil
+		return client.Current, nil
 	}
-	id, err := strconv.ParseUint(strings.TrimPrefix(arg, "#"), 10, 64)
-	if err != nil || id == 0 {
+	id, err := strconv.ParseUint(arg, 10, 63)
+	if err != nil {
 		return 0, usage("%q is not a generation, want a number as apiclient history prints it, or current", arg)
 	}
 	return id, nil

@@ -26,9 +26,7 @@ again. With -o json every line is a JSON object.`,
   apiclient events --kinds commit,revert -o json`,
 		Args: noStray,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.follow(cmd, r, count, func(e client.Event) (int, error) {
-				return 1, p.writeEvent(cmd.OutOrStdout(), e)
-			})
+			return p.follow(cmd, r, count, eventPrinter{p, cmd.OutOrStdout()})
 		},
 	}
 	f := cmd.Flags()
@@ -50,9 +48,15 @@ func (p *program) streaming() error {
 	return nil
 }
 
-// follow calls show for every event until it has printed most lines; 0 means
-// no end. Being interrupted is the ordinary end and no error.
-func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, show func(client.Event) (int, error)) error {
+// A follower prints what events mean.
+type follower interface {
+	start() error // called when no later event can be missed
+	show(e client.Event) (lines int, err error)
+}
+
+// follow hands events to f until it has printed most lines; 0 means no end.
+// Being interrupted is the ordinary end and no error.
+func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, f follower) error {
 	if err := p.streaming(); err != nil {
 		return err
 	}
@@ -65,11 +69,17 @@ func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, s
 		return err
 	}
 	defer stream.Close()
+	if err := f.start(); err != nil {
+		return err
+	}
+	if p.verbose {
+		p.note(cmd, "waiting for events")
+	}
 	for printed := 0; most == 0 || printed < most; {
 		e, err := stream.Next(ctx)
 		if err == nil {
 			var n int
-			n, err = show(e)
+			n, err = f.show(e)
 			printed += n
 		}
 		if errors.Is(err, context.Canceled) {
@@ -82,13 +92,20 @@ func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, s
 	return nil
 }
 
-// writeEvent prints e on one line.
-func (p *program) writeEvent(w io.Writer, e client.Event) error {
-	if p.output == "json" {
-		_, err := fmt.Fprintf(w, "%s\n", document.NodeJSON(nil, nodeOf(e)))
-		return err
+// An eventPrinter prints each event on one line.
+type eventPrinter struct {
+	p   *program
+	out io.Writer
+}
+
+func (eventPrinter) start() error { return nil }
+
+func (f eventPrinter) show(e client.Event) (int, error) {
+	if f.p.output == "json" {
+		_, err := fmt.Fprintf(f.out, "%s\n", document.NodeJSON(nil, nodeOf(e)))
+		return 1, err
 	}
 	cells := []string{timeText(&e.Time), e.Kind, generationText(e.Generation), e.Actor.Name, strings.Join(e.Keys, ","), e.Message}
-	_, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	return err
+	_, err := fmt.Fprintln(f.out, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	return 1, err
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -59,8 +61,12 @@ func stateOf(g client.Generation) string {
 	if g.Current {
 		words = append(words, "current")
 	}
-	if g.Try && !g.Confirmed {
-		words = append(words, "try")
+	switch {
+	case g.Confirmed:
+	case g.Current:
+		words = append(words, "on trial")
+	default:
+		words = append(words, "not confirmed")
 	}
 	if g.Origin != "" && g.Origin != "commit" {
 		words = append(words, g.Origin)
@@ -69,7 +75,7 @@ func stateOf(g client.Generation) string {
 }
 
 func (p *program) showGeneration(cmd *cobra.Command, arg string) error {
-	id, err := p.generation(cmd, arg)
+	id, err := parseGeneration(arg)
 	if err != nil {
 		return err
 	}
@@ -78,11 +84,12 @@ func (p *program) showGeneration(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	var d client.Diff
-	if g.Parent != 0 {
-		if d, err = api.Made(cmd.Context(), id); err != nil {
-			return err
-		}
+	d, err := api.Made(cmd.Context(), id)
+	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusNotFound {
+		err = nil // the parent is no longer kept
+	}
+	if err != nil {
+		return err
 	}
 	if p.output != "" && p.output != "table" {
 		return p.write(cmd, nodeOf(struct {

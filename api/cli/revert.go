@@ -19,13 +19,13 @@ generation; nothing is lost. A try that is under way ends with it.`,
 		Args:              between(1, 1, "one GENERATION"),
 		ValidArgsFunction: p.completeGenerations,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := p.generation(cmd, args[0])
+			id, err := parseGeneration(args[0])
 			if err != nil {
 				return err
 			}
 			api := p.client(cmd)
 			if dryRun {
-				plan, err := api.Plan(cmd.Context(), client.PlanRequest{Revert: id})
+				plan, err := api.Plan(cmd.Context(), client.PlanRequest{Revert: &id})
 				if err != nil {
 					return err
 				}
@@ -55,8 +55,11 @@ other one is kept.`,
 			var id uint64
 			if len(args) == 1 {
 				var err error
-				if id, err = p.generation(cmd, args[0]); err != nil {
+				if id, err = parseGeneration(args[0]); err != nil {
 					return err
+				}
+				if id == client.Current { // only that one can be on trial
+					id = 0
 				}
 			}
 			g, err := p.client(cmd).Confirm(cmd.Context(), id)

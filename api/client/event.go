@@ -89,7 +89,7 @@ func (s *EventStream) connect(ctx context.Context) error {
 	}
 	conn := &connection{body: res.Body, cancel: cancel, watchdog: time.AfterFunc(s.idle, cancel)}
 	conn.messages = newMessageReader(res.Body, func() { conn.watchdog.Reset(s.idle) })
-	conn.messages.lastID = s.lastID
+	conn.messages.id, conn.messages.lastID = s.lastID, s.lastID
 	s.conn = conn
 	return nil
 }
@@ -141,6 +141,7 @@ func (s *EventStream) reconnect(ctx context.Context) error {
 }
 
 func (s *EventStream) drop() {
+	s.lastID = s.conn.messages.lastID // also one that came without an event
 	if s.conn.messages.retry > 0 {
 		s.pause = s.conn.messages.retry
 	}

@@ -22,26 +22,57 @@ type Actor struct {
 	Via  string `json:"via"` // socket, tls or internal
 }
 
-// A Generation is one state that the user's settings have had.
+// A Generation is one state that the user's settings have had. Generation 0 is
+// the empty document that every node begins with.
 type Generation struct {
-	ID        uint64    `json:"id"`
-	Parent    uint64    `json:"parent"`
-	Time      time.Time `json:"time"`
-	Actor     Actor     `json:"actor"`
-	Message   string    `json:"message,omitempty"`
-	Origin    string    `json:"origin,omitempty"`
-	Try       bool      `json:"try,omitempty"`
-	Changed   int       `json:"changed"`
-	Current   bool      `json:"current,omitempty"`
-	Confirmed bool      `json:"confirmed,omitempty"`
+	ID        uint64     `json:"id"`
+	Parent    uint64     `json:"parent"`
+	Time      time.Time  `json:"time"`
+	Actor     Actor      `json:"actor"`
+	Message   string     `json:"message,omitempty"`
+	Origin    string     `json:"origin,omitempty"`
+	Try       bool       `json:"try,omitempty"` // committed on trial
+	Changed   int        `json:"changed"`
+	Current   bool       `json:"current"`
+	Confirmed bool       `json:"confirmed"`          // false only for one on trial, or whose trial ran out
+	Deadline  *time.Time `json:"deadline,omitempty"` // when a trial runs out
 }
+
+// Current stands for the current generation where one is asked for.
+const Current = ^uint64(0)
+
+// generationName is how a generation is called in a URI.
+func generationName(id uint64) string {
+	if id == Current {
+		return "current"
+	}
+	return strconv.FormatUint(id, 10)
+}
+
+// pageSize is how many generations are asked for at once.
+const pageSize = 1000
 
 // Generations lists generations, newest first: at most limit of them, before
 // the one called before. Zero means no bound.
 func (c *Client) Generations(ctx context.Context, limit int, before uint64) ([]Generation, error) {
-	var list []Generation
-	_, err := c.do(ctx, Request{URI: uri("/generations", "limit", number(limit), "before", number(before))}, &list)
-	return list, err
+	var all []Generation
+	for limit == 0 || len(all) < limit {
+		n := pageSize
+		if limit > 0 {
+			n = min(n, limit-len(all))
+		}
+		var page []Generation
+		_, err := c.do(ctx, Request{URI: uri("/generations", "limit", number(n), "before", number(before))}, &page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < n || page[n-1].ID <= 1 {
+			break
+		}
+		before = page[n-1].ID
+	}
+	return all, nil
 }
 
 // number prints n, or nothing for zero.
@@ -53,7 +84,7 @@ func number[N int | uint64](n N) string {
 }
 
 func generationURI(id uint64, more string) string {
-	return "/generations/" + strconv.FormatUint(id, 10) + more
+	return "/generations/" + generationName(id) + more
 }
 
 // Generation reads one generation.
@@ -69,13 +100,9 @@ type Diff struct {
 	Changes  []document.Change
 }
 
-// Diff compares two generations. A to of zero means the current one.
+// Diff compares two generations.
 func (c *Client) Diff(ctx context.Context, from, to uint64) (Diff, error) {
-	target := "current"
-	if to != 0 {
-		target = strconv.FormatUint(to, 10)
-	}
-	return c.diff(ctx, generationURI(from, "/diff?to="+target))
+	return c.diff(ctx, generationURI(from, "/diff?to="+generationName(to)))
 }
 
 // Made tells what a generation changed in its parent.
@@ -147,10 +174,10 @@ func (c *Client) Confirm(ctx context.Context, id uint64) (Generation, error) {
 
 // A PlanRequest asks what a change would do.
 type PlanRequest struct {
-	Tx          string // what is pending there counts too
-	Revert      uint64 // a generation to go back to, instead of a transaction
-	ContentType string // of Body
-	Body        []byte // as of a Patch; may be empty
+	Tx          string  // what is pending there counts too
+	Revert      *uint64 // a generation to go back to, instead of a transaction
+	ContentType string  // of Body
+	Body        []byte  // as of a Patch; may be empty
 }
 
 // A Plan is what a change would do.
@@ -167,8 +194,12 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (Plan, error) {
 		Changes    []change       `json:"changes"`
 		Faults     []report.Fault `json:"faults"`
 	}
+	revert := ""
+	if r.Revert != nil {
+		revert = generationName(*r.Revert)
+	}
 	_, err := c.do(ctx, Request{
-		Method: http.MethodPost, URI: uri("/plan", "tx", r.Tx, "revert", number(r.Revert)),
+		Method: http.MethodPost, URI: uri("/plan", "tx", r.Tx, "revert", revert),
 		ContentType: r.ContentType, Body: r.Body,
 	}, &wire)
 	if err != nil {

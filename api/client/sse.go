@@ -26,9 +26,10 @@ type message struct {
 // A messageReader reads a text/event-stream.
 type messageReader struct {
 	r      *bufio.Reader
-	first  bool // nothing was read yet, so a byte order mark may come
-	cr     bool // the last line ended with CR, so that an LF belongs to it
-	lastID string
+	first  bool          // nothing was read yet, so a byte order mark may come
+	cr     bool          // the last line ended with CR, so that an LF belongs to it
+	id     string        // of the message that is being read
+	lastID string        // of the last message that is complete
 	retry  time.Duration // that the sender asks for; 0 when it does not
 	alive  func()        // called for every line, comments included
 }
@@ -50,6 +51,7 @@ func (m *messageReader) next() (message, error) {
 		}
 		m.alive()
 		if line == "" {
+			m.lastID = m.id
 			if !hasData {
 				msg = message{}
 				continue
@@ -85,7 +87,7 @@ func (m *messageReader) field(msg *message, name, value string) {
 		msg.event = value
 	case "id":
 		if !strings.Contains(value, "\x00") {
-			m.lastID = value
+			m.id = value
 		}
 	case "retry":
 		if ms, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -59,6 +59,7 @@ type Stream struct {
 	hub   *Hub
 	kinds []string // nil means all
 	more  chan struct{}
+	start string
 
 	// Guarded by hub.mu.
 	waiting []Event
@@ -129,7 +130,7 @@ func (h *Hub) Subscribe(after string, kinds ...string) (*Stream, error) {
 	case len(h.streams) >= h.opt.Streams:
 		return nil, ErrTooManyStreams
 	}
-	s := &Stream{hub: h, kinds: kinds, more: make(chan struct{}, 1)}
+	s := &Stream{hub: h, kinds: kinds, more: make(chan struct{}, 1), start: h.id(h.seq)}
 	if after != "" {
 		s.resume(h, after)
 	}
@@ -137,8 +138,7 @@ func (h *Hub) Subscribe(after string, kinds ...string) (*Stream, error) {
 	return s, nil
 }
 
-// Last returns the id of the newest event, from which a stream that has seen
-// none yet can resume.
+// Last returns the id of the newest event.
 func (h *Hub) Last() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -200,6 +200,10 @@ func (s *Stream) signal() {
 	default:
 	}
 }
+
+// Start returns the id of the newest event at the time the stream was opened,
+// from which it can resume until it has seen another.
+func (s *Stream) Start() string { return s.start }
 
 // More returns the channel that is sent to when Take may have something.
 func (s *Stream) More() <-chan struct{} { return s.more }

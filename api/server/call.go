@@ -30,7 +30,10 @@ func (s *Server) handle(rt *Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := s.calls.Get().(*call)
 		*c = call{w: w, r: r, route: rt, peer: peerFrom(r.Context()), audited: rt.Changes}
-		defer s.calls.Put(c)
+		defer func() {
+			*c = call{} // keep nothing of the request
+			s.calls.Put(c)
+		}()
 		s.answer(c)
 		s.metrics.count(rt, c.status)
 		if c.audited {
@@ -94,7 +97,7 @@ func (s *Server) record(c *call) {
 	e.Time = s.opt.Now()
 	e.Actor, e.UID, e.PID, e.Role, e.Via = c.peer.name, c.peer.UID, c.peer.PID, c.peer.Role.String(), "socket"
 	e.Method, e.Route, e.Result = c.r.Method, c.route.Path, c.status
-	s.opt.Audit.Append(e)
+	s.opt.Notices.Audit.Append(e)
 	s.opt.Log.Info("request", "method", e.Method, "route", e.Route, "status", e.Result, "actor", e.Actor, "code", e.Code, "generation", e.Generation)
 }
 

@@ -11,22 +11,18 @@
 package server
 
 import (
-	"encoding/json"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/bulkhead-os/bulkhead/api/audit"
-	"github.com/bulkhead-os/bulkhead/api/event"
 	"github.com/bulkhead-os/bulkhead/api/store"
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/schema"
 )
 
-// Options are what a server is made of. Store, Schema, Audit and Events are
-// needed; the store's events must be handed to Notify of the server.
+// Options are what a server is made of. Store, Schema and Notices are needed;
+// the store's events must go to the same Notices.
 type Options struct {
 	Store    *store.Store
 	Schema   *schema.Schema
@@ -34,8 +30,7 @@ type Options struct {
 	Evaluate Evaluator         // the one that the store uses
 	OS       OS
 	Access   Access
-	Audit    *audit.Log
-	Events   *event.Hub
+	Notices  *Notices
 
 	Log         *slog.Logger     // none
 	Now         func() time.Time // time.Now
@@ -72,43 +67,11 @@ func New(opt Options) *Server {
 		opt.Connections = 256
 	}
 	s := &Server{
-		opt: opt, routes: Routes(), start: opt.Now(), epoch: opt.Events.Last(),
+		opt: opt, routes: Routes(), start: opt.Now(), epoch: opt.Notices.Events.Last(),
 		bodies: make(chan struct{}, largeBodies),
 		calls:  sync.Pool{New: func() any { return new(call) }},
 	}
 	s.metrics = newMetrics(s.routes)
-	s.makeUp()
+	opt.Notices.serve(opt.Store)
 	return s
-}
-
-// Notifier returns the function that hands events of a store to the streams
-// of hub.
-func Notifier(hub *event.Hub) func(store.Event) {
-	return func(e store.Event) {
-		data, err := json.Marshal(e)
-		if err != nil { // texts, numbers and a time
-			panic("server: " + err.Error())
-		}
-		hub.Publish(e.Kind, data)
-	}
-}
-
-// makeUp writes the audit entries of generations that a crash has kept from
-// being written.
-func (s *Server) makeUp() {
-	last := s.opt.Audit.LastGeneration()
-	var missing []store.Generation
-	for _, g := range s.opt.Store.Generations(0, 0) {
-		if g.ID <= last {
-			break
-		}
-		missing = append(missing, g)
-	}
-	for i := len(missing) - 1; i >= 0; i-- {
-		g := missing[i]
-		s.opt.Audit.Append(audit.Entry{
-			Time: g.Time, Actor: g.Actor.Name, UID: g.Actor.UID, PID: g.Actor.PID, Role: g.Actor.Role, Via: g.Actor.Via,
-			Generation: g.ID, Message: g.Message, Result: http.StatusOK, Note: "made up from the generation",
-		})
-	}
 }

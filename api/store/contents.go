@@ -104,6 +104,7 @@ func (c *contents) add(bucket, at, value []byte, k keep) error {
 		if err != nil {
 			return err
 		}
+		r.header.Set = nil // for the current generation adopt reads it
 		c.kept = append(c.kept, kept{r.header, int64(len(value))})
 		if k == keepRecords {
 			c.records[r.header.ID] = bytes.Clone(value)

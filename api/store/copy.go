@@ -48,6 +48,9 @@ type copyMark struct {
 	format               int
 }
 
+// empty reports whether there is nothing worth a copy.
+func (m copyMark) empty() bool { return m.generation == 0 && m.revision == 0 }
+
 func (h copyHeader) mark() copyMark { return copyMark{h.Generation, h.Revision, h.Format} }
 
 // A plainCopy is a copy that was read.
@@ -102,7 +105,7 @@ func (s *Store) writeCopy() {
 	s.copyDue = time.Time{}
 	g, l := s.good()
 	h := copyHeader{Generation: g.ID, Last: s.state.Last, Revision: s.state.Revision, Format: s.state.Format, Time: g.Time}
-	values, stale := s.values, s.copied != h.mark() && !s.closed
+	values, stale := s.values, s.copied != h.mark() && !h.mark().empty() && !s.closed
 	s.mu.Unlock()
 	if !stale {
 		return
@@ -183,20 +186,21 @@ func readCopy(path string) (plainCopy, error) {
 // compareCopy makes the copy due unless it is as it should be. A copy that is
 // newer than the database means that the disk has lost what was acknowledged;
 // its settings become current again.
-func (s *Store) compareCopy() error {
+func (s *Store) compareCopy() {
 	c, err := readCopy(s.copyPath())
-	if err == nil && c.whole && c.Last > s.state.Last {
-		if err := s.catchUp(c); err != nil {
-			return err
-		}
-	}
 	if err == nil && c.whole {
 		s.copied = c.mark()
 	}
-	if want := s.goodMark(); s.copied != want && (want.generation != 0 || want.revision != 0) {
+	if s.copied.generation != 0 && c.Last > s.state.Last {
+		if err := s.catchUp(c); err != nil {
+			s.complainRecovery(fmt.Sprintf("the database has gone back to generation %d, and generation %d could not be restored from the plain copy: %v",
+				s.state.Current, c.Generation, err))
+			return
+		}
+	}
+	if want := s.goodMark(); s.copied != want && !want.empty() {
 		s.copyDue = time.Now()
 	}
-	return nil
 }
 
 // catchUp makes the settings of a copy current that is newer than the
@@ -207,6 +211,7 @@ func (s *Store) catchUp(c plainCopy) error {
 		return err
 	}
 	story := fmt.Sprintf("the database had gone back to generation %d; restored generation %d from the plain copy", s.state.Current, c.Generation)
+	before := s.state
 	s.state.Last = c.Last
 	changed := differences(s.user.doc, doc)
 	_, err = s.add(addition{
@@ -214,6 +219,7 @@ func (s *Store) catchUp(c plainCopy) error {
 		header: header{Generation: Generation{Actor: internal, Message: story, Origin: OriginRecovery}},
 	})
 	if err != nil {
+		s.state = before
 		return err
 	}
 	s.tellRecovery(story, changed)
@@ -233,12 +239,16 @@ func (s *Store) copyDocument(c plainCopy, format int) (document.Document, error)
 }
 
 func (s *Store) tellRecovery(story string, changed []key.Key) {
-	s.opt.Log.Error("settings were recovered", "story", story)
+	s.complainRecovery(story)
+	s.post(EventRecovered, internal, changed, story)
+}
+
+func (s *Store) complainRecovery(story string) {
+	s.opt.Log.Error("settings database was not as it should be", "story", story)
 	s.complain(report.Fault{
 		Severity: report.Error, Code: CodeRecovered, Detail: story,
 		Hint: "compare the settings with what they should be; the history tells more",
 	})
-	s.post(EventRecovered, internal, changed, story)
 }
 
 // replaceFile gives the file at path the contents data, whole or not at all,
@@ -257,12 +267,16 @@ func replaceFile(path string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// removeDrafts removes what a crash has left of writing the plain copy.
+// removeDrafts removes what a crash has left of writing the plain copy, which
+// would hold secrets for ever.
 func (s *Store) removeDrafts() {
-	drafts, _ := filepath.Glob(filepath.Join(s.opt.Dir, ".settings.toml*")) // the pattern is well formed
-	for _, d := range drafts {
-		if err := os.Remove(d); err != nil && !strings.HasSuffix(d, "settings.toml") {
-			s.opt.Log.Warn("leftover could not be removed", "file", d, "err", err)
+	entries, err := os.ReadDir(s.opt.Dir)
+	for _, e := range entries {
+		if err == nil && strings.HasPrefix(e.Name(), ".settings.toml") {
+			err = os.Remove(filepath.Join(s.opt.Dir, e.Name()))
 		}
+	}
+	if err != nil {
+		s.opt.Log.Warn("leftover of a plain copy could not be removed", "err", err)
 	}
 }

@@ -52,20 +52,33 @@ func (c *courier) post(e Event) {
 // deliver hands on what is queued, unless another goroutine is at it, which
 // then does so.
 func (c *courier) deliver() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy {
-		return
-	}
-	c.busy = true
-	for len(c.queue) > 0 {
-		batch := c.queue
-		c.queue = nil
-		c.mu.Unlock()
+	for batch := c.take(); len(batch) > 0; batch = c.next() {
 		for _, e := range batch {
 			c.receive(e)
 		}
-		c.mu.Lock()
 	}
-	c.busy = false
+}
+
+// take returns what is queued, for the caller to deliver before it calls next;
+// nothing while somebody else does that.
+func (c *courier) take() []Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return nil
+	}
+	return c.rest()
+}
+
+// next returns what was queued since take.
+func (c *courier) next() []Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rest()
+}
+
+func (c *courier) rest() []Event {
+	batch := c.queue
+	c.queue, c.busy = nil, len(batch) > 0
+	return batch
 }

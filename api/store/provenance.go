@@ -68,9 +68,14 @@ func unroll(pairs []uint64, d document.Document) (setBy, error) {
 type lineage map[key.Key]key.Key // new key to old key
 
 // ancestry finds out where the leaves that only after has come from, by
-// letting migrate have each leaf alone that only before has.
+// letting migrate have each leaf alone that only before has. What comes of
+// nothing, and what takes several leaves to make, has no ancestor.
 func ancestry(before, after document.Document, migrate func(document.Document) (document.Document, error)) (lineage, error) {
 	l := lineage{}
+	added, err := migrate(document.Document{})
+	if err != nil {
+		return nil, err
+	}
 	for k, v := range before.All() {
 		if _, stayed := after.Get(k); stayed {
 			continue
@@ -79,9 +84,10 @@ func ancestry(before, after document.Document, migrate func(document.Document) (
 		if err != nil {
 			return nil, err
 		}
-		for to := range alone.All() {
+		for to, v := range alone.All() {
 			_, old := before.Get(to)
-			if _, there := after.Get(to); there && !old {
+			_, there := after.Get(to)
+			if by, ok := added.Get(to); there && !old && !(ok && by == v) {
 				l[to] = k
 			}
 		}

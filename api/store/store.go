@@ -40,7 +40,7 @@ type Options struct {
 	Version string           // of the image: weak generated values last until it changes
 
 	// Evaluate lays user over generated over defaults and checks the result.
-	// Default: user over generated, all of it fine.
+	// It must not call the store. Default: user over generated, all of it fine.
 	Evaluate func(user, generated document.Document, stage Stage) (effective document.Document, rep report.Report)
 
 	// Notify receives the events in their order, after what they tell of has
@@ -146,7 +146,10 @@ func Open(opt Options) (*Store, error) {
 		pending: map[string]*transaction{},
 		faults:  map[report.Code]report.Fault{},
 	}
-	return s, s.start()
+	if err := s.start(); err != nil {
+		return nil, fmt.Errorf("open settings in %s: %w", opt.Dir, err)
+	}
+	return s, nil
 }
 
 // start is what is left of Open once there is a Store.
@@ -158,13 +161,11 @@ func (s *Store) start() error {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("open settings in %s: %w", s.opt.Dir, err)
+		return err
 	}
-	if s.copyDueAt().IsZero() {
-		s.courier.deliver()
-		return nil
+	if !s.copyDueAt().IsZero() {
+		s.writeCopy()
 	}
-	s.writeCopy()
 	s.courier.deliver()
 	return nil
 }
@@ -180,6 +181,7 @@ func (s *Store) open() error {
 		id = "unknown " + nonce()
 	}
 	s.boot = id
+	s.removeDrafts()
 	if err := s.openDatabase(); err != nil {
 		return err
 	}
@@ -191,9 +193,7 @@ func (s *Store) open() error {
 	if err := s.settle(); err != nil {
 		s.opt.Log.Error("end of try could not be recorded", "err", err)
 	}
-	if err := s.compareCopy(); err != nil {
-		return err
-	}
+	s.compareCopy()
 	s.loadPending()
 	s.publish()
 	return nil

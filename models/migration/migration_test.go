@@ -176,14 +176,19 @@ func TestThereAndBack(t *testing.T) {
 		{"banner", `"Welcome"`}, // always there: the way back restores it
 		{"motd", `"a" "b"`},
 		{"ntp.servers", `[] ["x"]`},
-		{"logging.level", `1 "x"`}, {"logging.a.b", `1 2`},
-		{"host-containers.a.superuser", `true false`}, {"host-containers.b.superuser", `true`}, {"host-containers.b.source", `"i"`},
+		{"logging.level", `1 "x"`},
+		{"logging.a.b", `1 2`},
+		{"host-containers.a.superuser", `true false`},
+		{"host-containers.b.superuser", `true`},
+		{"host-containers.b.source", `"i"`},
 		{"kernel.lockdown", `0 1 2 3 "other"`},
 		{"modules.load", `["ip_vs"] ["x","ip_vs","ip_vs"] [] "ip_vs"`},
 		{"updates.url", `"https://old.example.org/" "https://mine.example.org/"`},
-		{"registry.a.address", `"h:1" "h" "::1" "h:x" ":0" 7`}, {"registry.b.address", `"b:65535"`},
+		{"registry.a.address", `"h:1" "h" "::1" "h:x" ":0" 7`},
+		{"registry.b.address", `"b:65535"`},
 		{"power.profile", `"fast" "quiet" "other"`},
-		{"proxy.host", `"h" "a://b" 1`}, {"proxy.scheme", `"https" "s://" true`},
+		{"proxy.host", `"h" "a://b" 1`},
+		{"proxy.scheme", `"https" "s://" true`},
 	}
 	for range 3000 {
 		var leaves []document.Leaf

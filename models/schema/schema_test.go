@@ -117,7 +117,8 @@ func faults(r report.Report) string {
 
 func TestReadTOML(t *testing.T) {
 	tests := []struct{ name, in, want, faults string }{
-		{name: "every form", in: `
+		{
+			name: "every form", in: `
 [settings]
 text = ""
 [settings.group]
@@ -140,7 +141,8 @@ on = false`,
 		},
 		{name: "without the outer table", in: `text = "x"`, want: `{"text":"x"}`},
 		{name: "beside the outer table", in: "[settings]\ntext='x'\n[extra]\na=1", want: `{"text":"x"}`, faults: `3:2: warning: extra: "extra" stands beside "settings" and is ignored (settings belong below [settings])`},
-		{name: "all faults at once", in: "[settings]\ntxt = 'a'\n[settings.group]\ncount = 256\nshare = 'x'\nmode = 'slow'\neither = 'bad'\ntags = {A = 'x', b = []}\nlogins = [{hots='h'}, {password='p'}]\ntoken = 'ABC'\n[settings.entries]\n'a b' = {}", want: `{}`,
+		{
+			name: "all faults at once", in: "[settings]\ntxt = 'a'\n[settings.group]\ncount = 256\nshare = 'x'\nmode = 'slow'\neither = 'bad'\ntags = {A = 'x', b = []}\nlogins = [{hots='h'}, {password='p'}]\ntoken = 'ABC'\n[settings.entries]\n'a b' = {}", want: `{}`,
 			faults: strings.Join([]string{
 				`2:1: settings.txt: there is no setting "txt" here (did you mean "text"?)`,
 				`4:9: settings.group.count: 256 is out of range (want 0 to 255)`,
@@ -154,7 +156,8 @@ on = false`,
 				`9:23: settings.group.logins[1]: member "host" is missing`,
 				`10:9: settings.group.token: name "ABC" has capitals (want lower-case letters)`,
 				`12:1: settings.entries."a b": name "a b" holds ' ', want letters, digits and . _ - /`,
-			}, "\n")},
+			}, "\n"),
+		},
 		{name: "a group of another variant", in: "[other]\ncount=1", want: "{}", faults: `1:2: settings.other: there is no setting "other" here (variant test does not have these settings)`},
 		{name: "name and alias", in: "[group]\nlogins=[]\ncreds=[]", want: `{"group":{"logins":[]}}`, faults: `3:1: settings.group.logins: given twice, as "logins" and as "creds"`},
 		{name: "letter case counts", in: "Text='x'", want: "{}", faults: `1:1: settings.Text: there is no setting "Text" here (did you mean "text"?)`},

@@ -27,6 +27,7 @@ type Variant struct {
 	Flavor   string   // "nvidia" and the like; empty for the plain one
 	Arch     []string // supported architectures, as in "x86_64"
 	Summary  string   // one line
+	Packages []string // what the image is made of, in the order of the file
 
 	Schema   *schema.Schema
 	Defaults document.Document // the default layer
@@ -44,6 +45,7 @@ type definition struct {
 		Summary  string   `toml:"summary"`
 		Settings []string `toml:"settings"`
 		Include  []string `toml:"include"`
+		Packages []string `toml:"packages"`
 	} `toml:"variant"`
 	Defaults map[string]any `toml:"defaults"`
 }
@@ -70,11 +72,17 @@ func Load(fsys fs.FS, name string) (*Variant, error) {
 	d := def.Variant
 	v := &Variant{
 		Name: d.Name, Platform: d.Platform, Runtime: d.Runtime, Version: d.Version, Flavor: d.Flavor, Arch: d.Arch, Summary: d.Summary,
-		Schema: schema.For(settings.Type, d.Name, d.Settings),
+		Packages: d.Packages,
+		Schema:   schema.For(settings.Type, d.Name, d.Settings),
 	}
 	for _, g := range d.Settings {
 		if !slices.Contains(v.Schema.AllGroups(), g) {
 			return nil, fmt.Errorf("variant %s: there is no settings group %q", name, g)
+		}
+	}
+	for i, p := range d.Packages {
+		if slices.Contains(d.Packages[:i], p) {
+			return nil, fmt.Errorf("variant %s: the package %q is listed twice", name, p)
 		}
 	}
 	for _, inc := range d.Include {

@@ -122,17 +122,34 @@ func (b *bench) commitsUnder(ctx context.Context, pause time.Duration) (sample, 
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	p, err := run.Command{Args: []string{self, "bench", "--read", b.daemon.Socket, "--pause", pause.String()}, Apart: true}.Start(reading)
+	begun := make(signal)
+	p, err := run.Command{
+		Args: []string{self, "bench", "--read", b.daemon.Socket, "--pause", pause.String()}, Stdout: begun, Apart: true,
+	}.Start(reading)
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.commitMany(ctx)
+	var s sample
+	select {
+	case <-begun:
+		s, err = b.commitMany(ctx)
+	case <-time.After(answerTime):
+		err = errors.New("the readers do not begin")
+	}
 	stop()
 	// The readers end with a status of 0 when they are told to, as now.
 	if werr := p.Wait(); werr != nil && !errors.Is(werr, context.Canceled) {
 		err = errors.Join(err, fmt.Errorf("readers: %w", werr))
 	}
 	return s, err
+}
+
+// A signal is a writer that is closed by the one line written to it.
+type signal chan struct{}
+
+func (s signal) Write(b []byte) (int, error) {
+	close(s)
+	return len(b), nil
 }
 
 func (b *bench) commitMany(ctx context.Context) (sample, error) {

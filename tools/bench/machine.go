@@ -52,7 +52,7 @@ func describe(dir string) string {
 		"kernel      %s, %s\n"+
 		"filesystem  %s\n"+
 		"load        %s before the start\n",
-		cpuModel(), runtime.NumCPU(), cores, kernel, runtime.Version(), filesystem(dir), load())
+		cpuModel(), runtime.NumCPU(), cores, kernel, runtime.Version(), filesystem(dir), loadAverage())
 }
 
 func cpuModel() string {
@@ -69,7 +69,7 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-func load() string {
+func loadAverage() string {
 	data, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	warmUp  = 500 * time.Millisecond
-	measure = 3 * time.Second
+	warmUp = 500 * time.Millisecond
+	span   = 3 * time.Second
 )
 
 // Requests that only read.
@@ -30,17 +31,31 @@ func (b *bench) reading(ctx context.Context) error {
 		{"GET of one setting", getOne, 20_000},
 		{"GET of the whole document", getWhole, 4_000},
 	} {
+		size, err := b.once(ctx, m.req)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
 		b.progress("%s with %d clients", m.name, clients)
 		if _, err := b.rate(ctx, m.req, warmUp); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		got, err := b.rate(ctx, m.req, measure)
+		got, err := b.rate(ctx, m.req, span)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		b.add(fmt.Sprintf("%s, %d clients", m.name, clients), fmt.Sprintf("≥ %.0f/s", m.bar), fmt.Sprintf("%.0f/s", got), got >= m.bar)
+		b.add(fmt.Sprintf("%s (%d bytes), %d clients", m.name, size, clients), fmt.Sprintf("≥ %.0f/s", m.bar), fmt.Sprintf("%.0f/s", got), got >= m.bar)
 	}
 	return nil
+}
+
+// once sends req and returns the size of the answer.
+func (b *bench) once(ctx context.Context, req []byte) (int64, error) {
+	w, err := dial(ctx, b.daemon.Socket)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Close()
+	return w.do(req)
 }
 
 // rate returns how often a second req is answered.
@@ -52,10 +67,20 @@ func (b *bench) rate(ctx context.Context, req []byte, d time.Duration) (float64,
 	return float64(n) / time.Since(start).Seconds(), err
 }
 
-// Read reads one setting from the daemon at socket until ctx ends. It is the
-// readers of a figure about commits.
-func Read(ctx context.Context, socket string, pause time.Duration) error {
-	_, err := repeat(ctx, load{socket: socket, req: getOne, clients: readers, pause: pause})
+// Read reads one setting from the daemon at socket until ctx ends, and writes
+// a line to out once it was answered. It is the readers of a figure about
+// commits.
+func Read(ctx context.Context, socket string, pause time.Duration, out io.Writer) error {
+	w, err := dial(ctx, socket)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := w.do(getOne); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "reading")
+	_, err = repeat(ctx, load{socket: socket, req: getOne, clients: readers, pause: pause})
 	return err
 }
 

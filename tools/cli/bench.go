@@ -25,7 +25,7 @@ func benchCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if readers.socket != "" {
-				return bench.Read(cmd.Context(), readers.socket, readers.pause)
+				return bench.Read(cmd.Context(), readers.socket, readers.pause, cmd.OutOrStdout())
 			}
 			root, err := here()
 			if err != nil {

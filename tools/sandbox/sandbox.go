@@ -147,7 +147,7 @@ Five things to try, in another terminal:
 
   1. See what is in effect, and where a value comes from
      apiclient get settings.kubernetes.cluster-name
-     apiclient get settings.motd --origin
+     apiclient get --origin settings.motd
 
   2. Change a setting, and be told what is wrong with one
      apiclient set motd="Hello from the sandbox"

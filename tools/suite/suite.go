@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -44,6 +45,9 @@ type Suite struct {
 
 // Test runs the checks of the source and all tests with the race detector.
 func (s *Suite) Test(ctx context.Context, opt Options) error {
+	if !opt.focused() {
+		fmt.Fprintf(s.Out, "needs %s (%s)\n", debian.RaceDetector.What, strings.Join(debian.RaceDetector.Packages, ", "))
+	}
 	if err := debian.NewInstaller(s.Out).Ensure(ctx, debian.RaceDetector); err != nil {
 		return err
 	}
@@ -99,6 +103,9 @@ func (s *Suite) goTest(ctx context.Context, args []string, opt Options) {
 	cmd.Stdout = r
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
+	// A program with the race detector sleeps for a second before it exits.
+	// Tests end when their goroutines have, so it would only cost time.
+	cmd.Env = append(cmd.Env, strings.TrimSpace("GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE")))
 	if opt.Soak {
 		cmd.Env = append(cmd.Env, "BULKHEAD_SOAK=1")
 	}

@@ -130,7 +130,7 @@ func (r *Reader) finish(p *pkg, end event) {
 			r.skips = append(r.skips, Skip{Package: r.short(p.path), Test: t.name, Reason: t.reason()})
 		}
 	}
-	elapsed := time.Duration(end.Elapsed * float64(time.Second))
+	elapsed := time.Duration(end.Elapsed * float64(time.Second)).Round(time.Millisecond)
 	switch {
 	case tally.Failed > 0:
 		r.printf("FAIL  %-32s %s\n", r.short(p.path), elapsed)

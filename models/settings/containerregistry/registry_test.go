@@ -25,7 +25,7 @@ func TestReshape(t *testing.T) {
 		t.Errorf("Reshape of a table (-want +got):\n%s", diff)
 	}
 	for _, n := range []*syntax.Node{want, syntax.NewString("docker.io")} {
-		if got := (containerregistry.Mirrors(nil)).Reshape(n); got != n {
+		if got := containerregistry.Mirrors(nil).Reshape(n); got != n {
 			t.Errorf("Reshape of %s = %s, want it unchanged", n.Describe(), got.Describe())
 		}
 	}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bulkhead-os/bulkhead/api/audit"
+	"github.com/bulkhead-os/bulkhead/api/cli"
+	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/api/event"
+	"github.com/bulkhead-os/bulkhead/api/server"
+	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/variant"
+	"github.com/bulkhead-os/bulkhead/variants"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"apiclient": main})
+}
+
+// Each script has a server of its own, as it is on a node of the variant, with
+// the clock standing still.
+func TestScripts(t *testing.T) {
+	v, err := variant.Load(variants.Files, "metal-k8s-1.36")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: func(env *testscript.Env) error { return startServer(env, v) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"streams": waitForStreams},
+	})
+}
+
+// startServer serves the API on $WORK/api.sock until the script ends.
+func startServer(env *testscript.Env, v *variant.Variant) error {
+	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	state := filepath.Join(env.WorkDir, ".state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return err
+	}
+	log := audit.Open(audit.Options{Dir: state, Now: now})
+	notices := &server.Notices{Events: event.NewHub(event.Options{}), Audit: log}
+	evaluate := server.Evaluate(v.Schema, v.Defaults)
+	st, err := store.Open(store.Options{Dir: state, Now: now, Evaluate: evaluate, Notify: notices.Notify})
+	if err != nil {
+		return err
+	}
+	s := server.New(server.Options{
+		Store: st, Schema: v.Schema, Defaults: v.Defaults, Evaluate: evaluate, Notices: notices, Now: now,
+		OS:     server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
+		Access: server.Access{OwnUser: true},
+	})
+	socket := filepath.Join(env.WorkDir, "api.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	env.Defer(func() {
+		stop()
+		for what, err := range map[string]error{"serve": <-served, "close the store": st.Close(), "close the audit log": log.Close()} {
+			if err != nil {
+				env.T().Log(what, err)
+			}
+		}
+	})
+	env.Setenv(client.SocketVariable, socket)
+	env.Setenv("NO_PROXY", "*")
+	return nil
+}
+
+// waitForStreams waits until N programs follow events: streams N.
+func waitForStreams(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: streams N")
+	}
+	want := "\nbulkhead_event_streams " + args[0] + "\n"
+	c := client.New(ts.Getenv(client.SocketVariable))
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		res, err := c.Do(context.Background(), client.Request{URI: "/metrics"})
+		ts.Check(err)
+		if strings.Contains(string(res.Body), want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("there are not %s streams after 30 s:\n%s", args[0], res.Body)
+		}
+	}
+}
+
+// Every command has a script of its own.
+func TestEveryCommandHasAScript(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, f := range files {
+		have[strings.TrimSuffix(filepath.Base(f), ".txt")] = true
+	}
+	for _, c := range cli.Command().Commands() {
+		if !have[c.Name()] {
+			t.Errorf("there is no testdata/%s.txt", c.Name())
+		}
+	}
+}

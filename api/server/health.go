@@ -1,0 +1,56 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/api"
+	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/report"
+)
+
+// A health is how the daemon is.
+type health struct {
+	Status     string         `json:"status"` // ok or degraded
+	Faults     []report.Fault `json:"faults"`
+	Generation uint64         `json:"generation"`
+	Try        *store.Try     `json:"try,omitempty"`
+	Version    string         `json:"version"`
+	Variant    string         `json:"variant"`
+	Uptime     float64        `json:"uptime"` // seconds
+}
+
+// getHealth answers GET /health.
+func (s *Server) getHealth(c *call) error {
+	snap := s.opt.Store.Snapshot()
+	h := health{
+		Status: "ok", Faults: s.faults(), Generation: snap.Current.ID, Try: snap.Try,
+		Version: s.opt.OS.VersionID, Variant: s.opt.OS.VariantID,
+		Uptime: s.opt.Now().Sub(s.start).Round(time.Millisecond).Seconds(),
+	}
+	if slices.ContainsFunc(h.Faults, func(f report.Fault) bool { return f.Severity != report.Info }) {
+		h.Status = "degraded"
+	}
+	return c.sendJSON(h)
+}
+
+// faults returns what is wrong with the daemon or the settings, never nil.
+func (s *Server) faults() []report.Fault {
+	out := append([]report.Fault{}, s.opt.Store.Health()...)
+	if err := s.opt.Notices.Audit.Err(); err != nil {
+		out = append(out, report.Fault{Severity: report.Error, Code: codeAudit, Detail: err.Error(), Hint: "changes are made and not recorded until the file can be written again"})
+	}
+	return out
+}
+
+// codeAudit is the code of the fault that the audit log cannot be written.
+const codeAudit report.Code = "audit-not-writable"
+
+// getSchema answers GET /schema. The schema is large and seldom asked for, so
+// it is not kept.
+func (s *Server) getSchema(c *call) error {
+	return c.send(schemaType, s.opt.Schema.JSONSchema(s.opt.Defaults))
+}
+
+// getOpenAPI answers GET /openapi.yaml.
+func (s *Server) getOpenAPI(c *call) error { return c.send(yamlType, api.OpenAPI) }

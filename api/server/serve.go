@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/api/problem"
+)
+
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second // for header and body together
+	writeTimeout  = 60 * time.Second // from the header to the end of the answer
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 10 * time.Second
+	maxHeader     = 64 << 10
+)
+
+// Serve answers requests from l, a Unix socket, until ctx ends; then it
+// finishes the requests that are under way, ends the event streams and returns
+// nil. What takes longer than ten seconds is cut off.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	hs := &http.Server{
+		Handler: s.Handler(), ConnContext: s.withPeer,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
+	}
+	var stopped sync.WaitGroup
+	stopped.Add(1)
+	unhook := context.AfterFunc(ctx, func() {
+		defer stopped.Done()
+		s.stop(hs)
+	})
+	err := hs.Serve(newLimited(l, s.opt.Connections))
+	if unhook() { // not stopped by ctx: the listener broke
+		return errors.Join(fmt.Errorf("serve: %w", err), hs.Close())
+	}
+	stopped.Wait()
+	return nil
+}
+
+func (s *Server) stop(hs *http.Server) {
+	s.opt.Notices.Events.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := hs.Shutdown(ctx); err != nil {
+		s.opt.Log.Warn("requests were cut off", "err", err)
+		if err := hs.Close(); err != nil {
+			s.opt.Log.Warn("connections were not closed", "err", err)
+		}
+	}
+}
+
+// limited is a listener that has at most so many connections at a time. Who
+// comes when there are as many gets an answer that says so, and is not left
+// waiting.
+type limited struct {
+	net.Listener
+	slots chan struct{}
+	full  []byte // the answer
+}
+
+func newLimited(l net.Listener, n int) *limited {
+	p := problem.New(problem.Busy, "there are %d connections already", n)
+	body, err := json.Marshal(p)
+	if err != nil { // strings and a number
+		panic("server: " + err.Error())
+	}
+	full := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
+		p.Status, http.StatusText(p.Status), problem.ContentType, len(body), body)
+	return &limited{Listener: l, slots: make(chan struct{}, n), full: []byte(full)}
+}
+
+// Accept waits for a connection for which there is room.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return wrap(c, l.slots)
+		default:
+		}
+		// The answer fits into the socket's buffer, so nobody is waited for.
+		_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _ = c.Write(l.full)
+		_ = c.Close()
+	}
+}
+
+// A slotConn gives its slot back when it is closed.
+type slotConn struct {
+	*net.UnixConn
+	free func()
+}
+
+func wrap(c net.Conn, slots chan struct{}) (net.Conn, error) {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, fmt.Errorf("accept: got a connection of %s, want one of a Unix socket", c.LocalAddr().Network())
+	}
+	return &slotConn{u, sync.OnceFunc(func() { <-slots })}, nil
+}
+
+// Close closes the connection.
+func (c *slotConn) Close() error {
+	defer c.free()
+	return c.UnixConn.Close()
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/api/problem"
+	"github.com/bulkhead-os/bulkhead/api/store"
+)
+
+// getTransaction answers GET /tx.
+func (s *Server) getTransaction(c *call) error {
+	tx, err := c.transaction()
+	if err != nil {
+		return err
+	}
+	pending, _ := s.opt.Store.Pending(tx)
+	return c.send(jsonType, s.opt.Schema.RedactPatch(pending).JSON())
+}
+
+// dropTransaction answers DELETE /tx.
+func (s *Server) dropTransaction(c *call) error {
+	tx, err := c.transaction()
+	if err != nil {
+		return err
+	}
+	keys, err := s.opt.Store.Drop(tx)
+	if err != nil {
+		return err
+	}
+	c.mention(keys)
+	return c.sendJSON(texts(keys))
+}
+
+// listTransactions answers GET /tx/list.
+func (s *Server) listTransactions(c *call) error {
+	details, err := c.query.flag("details")
+	if err != nil {
+		return err
+	}
+	all := s.opt.Store.Transactions()
+	if details {
+		return c.sendJSON(all)
+	}
+	names := make([]string, len(all))
+	for i, t := range all {
+		names[i] = t.Name
+	}
+	return c.sendJSON(names)
+}
+
+// commit answers POST /tx/commit.
+func (s *Server) commit(c *call) error {
+	tx, err := c.transaction()
+	if err != nil {
+		return err
+	}
+	message, err := c.query.message()
+	if err != nil {
+		return err
+	}
+	c.entry.Message = message
+	try, err := c.query.try()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	done, err := s.opt.Store.Commit(c.lasting(), store.CommitRequest{
+		Tx: tx, IfMatch: c.ifMatch(), Message: message, Actor: c.actor(), Try: try,
+	})
+	if err != nil {
+		return err
+	}
+	s.metrics.committed(time.Since(start))
+	if t := s.current().snap.Try; t != nil && t.Generation == done.Generation.ID {
+		c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
+	}
+	return s.sendCommitted(c, done)
+}
+
+// sendCommitted answers a request that made a generation.
+func (s *Server) sendCommitted(c *call, done store.Committed) error {
+	c.entry.Generation = done.Generation.ID
+	c.mention(done.Changed)
+	c.setNumber("Bulkhead-Generation", done.Generation.ID)
+	c.w.Header()["Etag"] = s.current().etag
+	c.warn(done.Warnings)
+	return c.sendJSON(texts(done.Changed))
+}
+
+// commitAndApply answers POST /tx/commit_and_apply. There is no apply service
+// to hand the change to, which the answer says.
+func (s *Server) commitAndApply(c *call) error {
+	c.w.Header().Set("Bulkhead-Applied", "no")
+	return s.commit(c)
+}
+
+// apply answers POST /tx/apply.
+func (s *Server) apply(c *call) error {
+	names, given, err := c.query.text("keys")
+	if err != nil {
+		return err
+	}
+	if given {
+		keys, err := s.parseKeys(names)
+		if err != nil {
+			return err
+		}
+		c.mention(keys)
+	}
+	return problem.New(problem.NoApply, "settings are stored and served, and nothing here applies them").
+		WithHint("the daemon runs without an apply service, as in a sandbox")
+}

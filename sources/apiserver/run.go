@@ -1,0 +1,90 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/bulkhead-os/bulkhead/api/audit"
+	"github.com/bulkhead-os/bulkhead/api/event"
+	"github.com/bulkhead-os/bulkhead/api/server"
+	"github.com/bulkhead-os/bulkhead/api/store"
+)
+
+// Settings are small and requests short-lived, so that collecting twice as
+// often as usual costs little and keeps the resident daemon small.
+const gcPercent = 50
+
+// Run keeps the settings and answers requests until ctx ends. It then finishes
+// what is under way and returns nil.
+func Run(ctx context.Context, opt Options, log *slog.Logger) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	n, err := identify(opt)
+	if err != nil {
+		return err
+	}
+	state := filepath.Join(opt.Root, "var/lib/bulkhead")
+	notices := &server.Notices{
+		Events: event.NewHub(event.Options{}),
+		Audit:  audit.Open(audit.Options{Dir: filepath.Join(state, "audit"), Log: log}),
+	}
+	defer closing(log, "audit log", notices.Audit.Close)
+	evaluate := server.Evaluate(n.variant.Schema, n.variant.Defaults)
+	st, err := store.Open(store.Options{
+		Dir: filepath.Join(state, "settings"), Log: log, Version: n.os.VersionID, Evaluate: evaluate,
+		Notify: notices.Notify, Retain: opt.Retain,
+	})
+	if err != nil {
+		return err
+	}
+	defer closing(log, "settings", st.Close)
+	l, err := listen(opt.Socket, opt.SocketGID)
+	if err != nil {
+		return err
+	}
+	srv := server.New(server.Options{
+		Store: st, Schema: n.variant.Schema, Defaults: n.variant.Defaults, Evaluate: evaluate, OS: n.os,
+		Access: n.access, Notices: notices, Log: log,
+	})
+	log.Info("ready", "socket", opt.Socket, "variant", n.variant.Name, "version", n.os.VersionID, "generation", st.Snapshot().Current.ID)
+	return serve(ctx, srv, st, l, log)
+}
+
+// serve runs the server, and the store's own work as long as it takes.
+func serve(ctx context.Context, srv *server.Server, st *store.Store, l net.Listener, log *slog.Logger) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	var workErr error
+	work.Go(func() { workErr = st.Run(background) })
+
+	notify(log, daemon.SdNotifyReady)
+	unhook := context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
+	defer unhook()
+	err := srv.Serve(ctx, l)
+
+	stop()
+	work.Wait()
+	return errors.Join(err, workErr)
+}
+
+// notify tells the service manager, if there is one.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("service manager was not told", "state", state, "err", err)
+	}
+}
+
+func closing(log *slog.Logger, what string, f func() error) {
+	if err := f(); err != nil {
+		log.Error("not closed cleanly", "what", what, "err", err)
+	}
+}
