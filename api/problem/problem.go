@@ -7,6 +7,7 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -72,13 +73,15 @@ func (p *Problem) Error() string {
 
 // Write answers a request with p.
 func Write(w http.ResponseWriter, p *Problem) {
-	body, err := json.Marshal(p)
-	if err != nil { // strings and numbers
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(p); err != nil { // strings and numbers
 		panic("problem: " + err.Error())
 	}
 	h := w.Header()
 	h.Set("Content-Type", ContentType)
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(body) // whoever hung up needs no answer
+	_, _ = w.Write(bytes.TrimSuffix(body.Bytes(), []byte("\n"))) // whoever hung up needs no answer
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -155,13 +156,16 @@ func (c *call) send(contentType []string, body []byte) error {
 	return nil
 }
 
-// sendJSON answers with v, compact.
+// sendJSON answers with v, compact, and with values as they are: a "<" is no
+// danger outside of web pages.
 func (c *call) sendJSON(v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return c.send(jsonType, body)
+	return c.send(jsonType, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // done answers that there is nothing to say.

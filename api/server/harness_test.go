@@ -84,7 +84,8 @@ func start(t testing.TB, change ...func(*server.Options)) *node {
 	}
 	def := document.Document{}.Apply(in.Patch)
 	log := slog.New(slog.NewTextHandler(n.log, nil))
-	notices := &server.Notices{Events: n.events, Audit: audit.Open(audit.Options{Dir: filepath.Join(n.dir, "audit"), Log: log})}
+	record := audit.Open(audit.Options{Dir: filepath.Join(n.dir, "audit"), Log: log})
+	notices := &server.Notices{Events: n.events, Audit: record}
 	evaluate := server.Evaluate(sch, def)
 	var err error
 	n.store, err = store.Open(store.Options{Dir: filepath.Join(n.dir, "state"), Version: "1.2.3", Evaluate: evaluate, Notify: notices.Notify, Log: log})
@@ -116,7 +117,7 @@ func start(t testing.TB, change ...func(*server.Options)) *node {
 		if err := n.store.Close(); err != nil {
 			t.Errorf("close store: %v", err)
 		}
-		if err := notices.Audit.Close(); err != nil {
+		if err := record.Close(); err != nil {
 			t.Errorf("close audit log: %v", err)
 		}
 		return err

@@ -71,7 +71,7 @@ func (s *Server) commit(c *call) error {
 		return err
 	}
 	s.metrics.committed(time.Since(start))
-	if t := s.current().snap.Try; t != nil && t.Generation == done.Generation.ID {
+	if t := s.opt.Store.Snapshot().Try; t != nil && t.Generation == done.Generation.ID {
 		c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
 	}
 	return s.sendCommitted(c, done)
@@ -82,7 +82,7 @@ func (s *Server) sendCommitted(c *call, done store.Committed) error {
 	c.entry.Generation = done.Generation.ID
 	c.mention(done.Changed)
 	c.setNumber("Bulkhead-Generation", done.Generation.ID)
-	c.w.Header()["Etag"] = s.current().etag
+	c.w.Header().Set("Etag", s.opt.Store.Snapshot().ETag())
 	c.warn(done.Warnings)
 	return c.sendJSON(texts(done.Changed))
 }

@@ -100,7 +100,7 @@ func tomlString(s string) string {
 	return b.String()
 }
 
-// WriteTOML returns v as TOML text on one line, lists of tables excepted.
+// TOML returns v as TOML text on one line, lists of tables excepted.
 func (v Value) TOML() string {
 	var b bytes.Buffer
 	writeValue(&b, v)
@@ -108,9 +108,25 @@ func (v Value) TOML() string {
 }
 
 func writeValue(b *bytes.Buffer, v Value) {
+	if plain(v.json) {
+		b.WriteString(v.json)
+		return
+	}
 	// Values are canonical JSON that schema made, so decoding cannot fail.
 	dec := jsontext.NewDecoder(strings.NewReader(v.json))
 	writeToken(b, dec, strings.Contains(v.json, "[{"))
+}
+
+// plain reports whether a JSON text is TOML as it stands: words, integers, and
+// strings that need no escapes in either language.
+func plain(json string) bool {
+	if json == "" || json[0] == '[' || json[0] == '{' {
+		return false
+	}
+	if json[0] == '"' {
+		return strings.IndexByte(json, '\\') < 0 && strings.IndexByte(json, 0x7F) < 0
+	}
+	return !strings.ContainsAny(json, ".eE") || json == "true" || json == "false"
 }
 
 func writeToken(b *bytes.Buffer, dec *jsontext.Decoder, broken bool) {

@@ -16,51 +16,86 @@ type Checker interface{ Check(p report.Place) }
 
 // Bind sets the fields of out, a pointer to the struct the schema was made
 // for, from doc. Leaves that the schema does not accept are reported and left
-// out.
+// out. Lists in out may be shared with other results: they are for reading.
 func (s *Schema) Bind(doc document.Document, out any) report.Report {
 	v := reflect.ValueOf(out)
 	if v.Type() != reflect.PointerTo(s.typ) {
 		panic(fmt.Sprintf("schema: bind to %s, want *%s", v.Type(), s.typ))
 	}
-	var b binder
+	var rep report.Report
 	for k, val := range doc.All() {
-		b.leaf(s, v.Elem(), k, val)
+		if leaf, ok := s.leaf(k, val, &rep); ok {
+			put(s.root, v.Elem(), k, leaf)
+		}
 	}
-	return b.rep
+	return rep
 }
 
-type binder struct{ rep report.Report }
-
-func (b *binder) leaf(s *Schema, v reflect.Value, k key.Key, val document.Value) {
-	node, ok := s.Lookup(k)
-	if !ok || node.Kind != Leaf {
-		b.rep.Add(report.Fault{Code: report.UnknownSetting, Path: k.String(), Detail: "there is no such setting", Hint: s.Nearest(k)})
-		return
+// leaf decodes the stored value val of k.
+func (s *Schema) leaf(k key.Key, val document.Value, rep *report.Report) (reflect.Value, bool) {
+	if leaf, ok := s.memo.get(k, val); ok {
+		return leaf, true
 	}
-	n, rep := nodeOf(val)
+	node, ok := s.known(k, rep)
+	if !ok {
+		return reflect.Value{}, false
+	}
+	n, faults := nodeOf(val)
 	if n == nil {
-		rep.Faults[0].Path = k.String()
-		b.rep.Merge(rep)
-		return
+		faults.Faults[0].Path = k.String()
+		rep.Merge(faults)
+		return reflect.Value{}, false
 	}
 	leaf := reflect.New(node.typ).Elem()
-	if node.codec.decode(n, leaf, place{rep: &b.rep, key: k, secret: node.codec.secret}) {
-		b.put(s.root, v, k, leaf, k)
+	if !node.codec.decode(n, leaf, place{rep: rep, key: k, secret: node.codec.secret}) {
+		return reflect.Value{}, false
 	}
+	s.memo.put(k, val, leaf)
+	return leaf, true
 }
 
-// put stores leaf at the setting k below v, which node describes; whole
-// names the setting.
-func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value, whole key.Key) {
-	if node.Kind == Leaf {
-		v.Set(leaf)
-		return
+// known finds the leaf node of k and checks the names on the way that users
+// choose.
+func (s *Schema) known(k key.Key, rep *report.Report) (*Node, bool) {
+	node, ok := s.root, true
+	for seg := range k.Segments() {
+		names := node
+		if node.Kind == Table && node.byName[seg] == nil {
+			names = node.Rest
+		}
+		if names != nil && names.Kind == Map {
+			_, valid := names.mapKey(seg, place{rep: rep, key: k})
+			ok = ok && valid
+		}
+		if node = node.child(seg); node == nil {
+			break
+		}
 	}
-	name, rest := k.Cut()
-	if node.Kind == Table {
+	if node == nil || node.Kind != Leaf {
+		rep.Add(report.Fault{Code: report.UnknownSetting, Path: k.String(), Detail: "there is no such setting", Hint: s.Nearest(k)})
+		return nil, false
+	}
+	return node, ok
+}
+
+// mapKey decodes name as a key of the map n.
+func (n *Node) mapKey(name string, p place) (reflect.Value, bool) {
+	v := reflect.New(n.keyCodec.typ).Elem()
+	return v, n.keyCodec.decode(syntax.NewString(name), v, p)
+}
+
+// put stores leaf at the setting k below v, which node describes.
+func put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value) {
+	switch node.Kind {
+	case Leaf:
+		v.Set(leaf)
+	case Map:
+		putEntry(node, v, k, leaf)
+	default:
+		name, rest := k.Cut()
 		c := node.byName[name]
 		if c == nil {
-			b.put(node.Rest, v.Field(node.Rest.index), k, leaf, whole)
+			put(node.Rest, v.Field(node.Rest.index), k, leaf)
 			return
 		}
 		fv := v.Field(c.index)
@@ -70,13 +105,14 @@ func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value,
 			}
 			fv = fv.Elem()
 		}
-		b.put(c, fv, rest, leaf, whole)
-		return
+		put(c, fv, rest, leaf)
 	}
-	mk := reflect.New(node.keyCodec.typ).Elem()
-	if !node.keyCodec.decode(syntax.NewString(name), mk, place{rep: &b.rep, key: whole}) {
-		return
-	}
+}
+
+// putEntry stores leaf in an entry of the map v.
+func putEntry(node *Node, v reflect.Value, k key.Key, leaf reflect.Value) {
+	name, rest := k.Cut()
+	mk, _ := node.mapKey(name, place{rep: &report.Report{}}) // known has checked it
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(node.typ))
 	}
@@ -84,7 +120,7 @@ func (b *binder) put(node *Node, v reflect.Value, k key.Key, leaf reflect.Value,
 	if old := v.MapIndex(mk); old.IsValid() {
 		elem.Set(old)
 	}
-	b.put(node.Elem, elem, rest, leaf, whole)
+	put(node.Elem, elem, rest, leaf)
 	v.SetMapIndex(mk, elem)
 }
 
@@ -160,16 +196,17 @@ func (s *Schema) demand(doc document.Document, table key.Key, seen map[key.Key]b
 // says which these are. It is for stored settings: an image may know less
 // than the one that stored them.
 func (s *Schema) Valid(doc document.Document) (document.Document, report.Report) {
-	rep := s.Bind(doc, reflect.New(s.typ).Interface())
-	if !rep.HasErrors() {
+	var rep report.Report
+	bad := map[key.Key]bool{}
+	for k, val := range doc.All() {
+		if _, ok := s.leaf(k, val, &rep); !ok {
+			bad[k] = true
+		}
+	}
+	if len(bad) == 0 {
 		return doc, rep
 	}
-	bad := map[string]bool{}
-	for _, f := range rep.Faults {
-		path, _, _ := strings.Cut(f.Path, "[")
-		bad[path] = true
-	}
-	return doc.Filter(func(k key.Key, _ document.Value) bool { return !bad[k.String()] }), rep
+	return doc.Filter(func(k key.Key, _ document.Value) bool { return !bad[k] }), rep
 }
 
 // Locate gives the faults of rep that have no place the place of their setting

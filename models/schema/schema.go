@@ -46,13 +46,15 @@ type Node struct {
 	demands  bool   // it or a node below has required members
 }
 
-// A Schema describes the settings of one variant.
+// A Schema describes the settings of one variant. It may be used by several
+// goroutines at once.
 type Schema struct {
 	root   *Node
 	all    []string // names of all groups there are, also those the variant lacks
 	owner  string   // the variant's name, for errors
 	typ    reflect.Type
 	codecs map[reflect.Type]*codec
+	memo   memo
 }
 
 // For returns the schema of the groups of typ, a struct with one field per

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -18,16 +16,9 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/store"
 )
 
-// Settings are small and requests short-lived, so that collecting twice as
-// often as usual costs little and keeps the resident daemon small.
-const gcPercent = 50
-
 // Run keeps the settings and answers requests until ctx ends. It then finishes
 // what is under way and returns nil.
 func Run(ctx context.Context, opt Options, log *slog.Logger) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	n, err := identify(opt)
 	if err != nil {
 		return err
