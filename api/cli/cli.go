@@ -50,13 +50,12 @@ Exit status: 0 done, 1 failed, 2 misused.`,
   apiclient set motd="hi there"
   apiclient set --try 5m kernel.lockdown=integrity
   apiclient history`,
-		Version:                    version(),
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE:          func(*cobra.Command, []string) error { return p.check() },
-		Args:                       noStray,
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return p.check() },
+		Args:              noStray,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("uri") {
 				return &UsageError{Err: errors.New("no command is given"), Hint: "apiclient --help"}
@@ -145,9 +144,10 @@ func noStray(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if !cmd.HasSubCommands() {
-		return usage("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		return wrongArgs(cmd, "%s takes no arguments, got %q", cmd.Name(), args[0])
 	}
 	hint := cmd.CommandPath() + " --help"
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
 	}
@@ -158,7 +158,7 @@ func noStray(cmd *cobra.Command, args []string) error {
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return usage("%s: want %s", cmd.CommandPath(), what)
+			return wrongArgs(cmd, "want %s", what)
 		}
 		return nil
 	}
@@ -168,10 +168,14 @@ func atLeast(n int, what string) cobra.PositionalArgs {
 func between(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usage("%s: want %s, got %d arguments", cmd.CommandPath(), what, len(args))
+			return wrongArgs(cmd, "want %s, got %d arguments", what, len(args))
 		}
 		return nil
 	}
+}
+
+func wrongArgs(cmd *cobra.Command, format string, args ...any) error {
+	return &UsageError{Err: fmt.Errorf(format, args...), Hint: cmd.CommandPath() + " --help"}
 }
 
 // client returns the client that the options ask for.

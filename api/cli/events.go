@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -63,6 +61,14 @@ func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, f
 	if most < 0 {
 		return usage("--count %d: want 0 or more", most)
 	}
+	err := p.feed(cmd, r, most, f)
+	if cmd.Context().Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (p *program) feed(cmd *cobra.Command, r client.EventsRequest, most int, f follower) error {
 	ctx := cmd.Context()
 	stream, err := p.client(cmd).Events(ctx, r)
 	if err != nil {
@@ -72,22 +78,16 @@ func (p *program) follow(cmd *cobra.Command, r client.EventsRequest, most int, f
 	if err := f.start(); err != nil {
 		return err
 	}
-	if p.verbose {
-		p.note(cmd, "waiting for events")
-	}
 	for printed := 0; most == 0 || printed < most; {
 		e, err := stream.Next(ctx)
-		if err == nil {
-			var n int
-			n, err = f.show(e)
-			printed += n
-		}
-		if errors.Is(err, context.Canceled) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
+		n, err := f.show(e)
+		if err != nil {
+			return err
+		}
+		printed += n
 	}
 	return nil
 }

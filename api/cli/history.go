@@ -98,8 +98,12 @@ func (p *program) showGeneration(cmd *cobra.Command, arg string) error {
 		}{g, orEmpty(d.Changes)}), "json", "generation")
 	}
 	facts := [][]string{
-		{"generation", generationText(g.ID)}, {"parent", generationText(g.Parent)}, {"time", timeText(&g.Time)},
-		{"actor", g.Actor.Name}, {"state", stateOf(g)}, {"message", g.Message},
+		{"generation", generationText(g.ID)},
+		{"parent", generationText(g.Parent)},
+		{"time", timeText(&g.Time)},
+		{"actor", g.Actor.Name},
+		{"state", stateOf(g)},
+		{"message", g.Message},
 	}
 	for _, f := range facts {
 		if f[1] == "" {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -47,7 +48,7 @@ func (p *program) painter(cmd *cobra.Command) func(colour, string) string {
 	return func(c colour, s string) string { return "\x1b[" + string(c) + "m" + s + "\x1b[0m" }
 }
 
-// Rows are data with a heading for each column.
+// rows are data with a heading for each column.
 type rows struct {
 	head  []string
 	cells [][]string
@@ -65,16 +66,23 @@ func (p *program) writeRows(cmd *cobra.Command, r rows) error {
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, line := range append([][]string{r.head}, r.cells...) {
 		if isTerminal(out) {
 			line = fit(line)
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t")); err != nil {
+		fmt.Fprintln(w, strings.Join(line, "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " \n")); err != nil {
 			return err
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // fit shortens the cells of a line for a terminal.

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/models/key"
@@ -52,7 +52,7 @@ func neither(toml, json report.Report) report.Report {
 		report.Report
 	}{{"TOML", toml}, {"JSON", json}} {
 		for _, f := range as.Faults {
-			f.Detail = fmt.Sprintf("as %s: %s", as.language, f.Detail)
+			f.Detail = as.language + ": " + strings.TrimPrefix(f.Detail, as.language+": ")
 			rep.Add(f)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -48,14 +49,14 @@ func parseReference(arg string) (reference, error) {
 	}
 	scheme, rest, ok := strings.Cut(arg, ":")
 	if !ok || !isScheme(scheme) {
-		return reference{"file", arg, arg}, nil
+		return reference{"file", printable(arg), arg}, nil
 	}
 	switch scheme = strings.ToLower(scheme); scheme {
 	case "base64":
-		return reference{scheme, "base64:" + shorten(rest, 16), rest}, nil
+		return reference{scheme, "base64:" + printable(shorten(rest, 16)), rest}, nil
 	case "file":
 		path, err := filePath(arg)
-		return reference{scheme, path, path}, err
+		return reference{scheme, printable(path), path}, err
 	case "http", "https":
 		u, err := url.Parse(arg)
 		if err != nil || u.Host == "" {
@@ -64,6 +65,14 @@ func parseReference(arg string) (reference, error) {
 		return reference{scheme, u.Redacted(), arg}, nil
 	}
 	return reference{}, unknownScheme(scheme, arg)
+}
+
+// printable quotes a name that holds what a terminal would not print.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // isScheme reports whether s can be the scheme of a URI.
@@ -167,13 +176,20 @@ func (r sourceReader) read(ctx context.Context, ref reference) (source, error) {
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		if p, ok := errors.AsType[*os.PathError](err); ok {
-			err = p.Err // the rest repeats the path
-		}
-		return nil, err
+		return nil, pathless(err)
 	}
 	defer f.Close()
-	return readBounded(f, maxLocal)
+	data, err := readBounded(f, maxLocal)
+	return data, pathless(err)
+}
+
+// pathless returns what is wrong with a file without its path, which our
+// errors name already.
+func pathless(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 func readBounded(r io.Reader, most int64) ([]byte, error) {

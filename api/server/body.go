@@ -4,6 +4,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-os/bulkhead/api/problem"
@@ -13,51 +15,59 @@ import (
 const (
 	maxBody = 8 << 20
 
-	// Bodies beyond smallBody are read and decoded a few at a time, so that
-	// many large ones at once cannot use up the memory.
+	// Requests with bodies beyond smallBody are carried out few at a time, so
+	// that many of them at once cannot use up the memory.
 	smallBody   = 64 << 10
-	largeBodies = 4
+	largeBodies = 2
+
+	// After a body beyond hugeBody its memory is given back at once: the daemon
+	// is resident, and may not see its like again.
+	hugeBody = 1 << 20
 )
 
-// readBody reads the body and decodes it. Decode must not keep the bytes.
-func (s *Server) readBody(c *call, decode func(data []byte) error) error {
-	data, large, err := s.read(c)
-	if large {
-		defer func() { <-s.bodies }()
-	}
-	if err != nil {
-		return err
-	}
-	return decode(data)
-}
-
-// read returns the body, and whether a slot for large bodies is taken.
-func (s *Server) read(c *call) (data []byte, large bool, err error) {
+// read returns the body. When it is large the call has a slot from then on,
+// which finish gives back.
+func (s *Server) read(c *call) ([]byte, error) {
 	if c.r.ContentLength > maxBody {
-		return nil, false, &http.MaxBytesError{Limit: maxBody}
+		return nil, &http.MaxBytesError{Limit: maxBody}
 	}
 	body := http.MaxBytesReader(c.w, c.r.Body, maxBody)
-	data = make([]byte, 0, min(max(c.r.ContentLength, 0), smallBody)+1)
+	data := make([]byte, 0, min(max(c.r.ContentLength, 0), smallBody)+1)
 	for {
-		if len(data) > smallBody && !large {
+		if len(data) > smallBody && c.body == 0 {
 			select {
 			case s.bodies <- struct{}{}:
-				large = true
 			case <-c.r.Context().Done():
-				return nil, false, c.r.Context().Err()
+				return nil, c.r.Context().Err()
 			}
+			c.body = len(data)
+			data = slices.Grow(data, max(int(c.r.ContentLength)-len(data), 0)+1) // the length may be unknown
 		}
 		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
+			data = slices.Grow(data, 1)
 		}
 		n, err := body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
+		if c.body > 0 {
+			c.body = len(data)
+		}
 		if err == io.EOF {
-			return data, large, nil
+			return data, nil
 		}
 		if err != nil {
-			return nil, large, incomplete(err)
+			return nil, incomplete(err)
 		}
+	}
+}
+
+// finish gives back what a large body has taken.
+func (s *Server) finish(c *call) {
+	if c.body == 0 {
+		return
+	}
+	<-s.bodies
+	if c.body > hugeBody && len(s.bodies) == 0 {
+		debug.FreeOSMemory()
 	}
 }
 
@@ -98,13 +108,11 @@ func (s *Server) readSettings(c *call) (schema.Input, error) {
 	default:
 		return in, unsupported(t, patchTypes)
 	}
-	err := s.readBody(c, func(data []byte) error {
-		in = decode(data)
-		return nil
-	})
+	data, err := s.read(c)
 	if err != nil {
 		return in, err
 	}
+	in = decode(data)
 	c.mention(in.Patch.Set.Keys())
 	c.mention(in.Patch.Unset)
 	return in, in.Report.Err()

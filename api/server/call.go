@@ -21,6 +21,7 @@ type call struct {
 	peer   *Peer
 	query  query
 	status int // 0 until the answer has begun
+	body   int // bytes of a large body, while its slot is taken
 
 	audited bool
 	entry   audit.Entry
@@ -32,6 +33,7 @@ func (s *Server) handle(rt *Route) http.HandlerFunc {
 		c := s.calls.Get().(*call)
 		*c = call{w: w, r: r, route: rt, peer: peerFrom(r.Context()), audited: rt.Changes}
 		defer func() {
+			s.finish(c)
 			*c = call{} // keep nothing of the request
 			s.calls.Put(c)
 		}()

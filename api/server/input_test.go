@@ -88,6 +88,38 @@ func TestBadInput(t *testing.T) {
 	n.check(t, row{in: get("/settings"), status: 200, want: everything})
 }
 
+// A body need not say how long it is.
+func TestChunkedBody(t *testing.T) {
+	n := start(t)
+	tests := []struct {
+		name   string
+		bytes  int
+		status int
+	}{{"small", 10, 204}, {"large", 200 << 10, 204}, {"huge", 3 << 20, 204}, {"too large", 9 << 20, 413}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			value := strings.Repeat("x", tt.bytes)
+			body := struct{ io.Reader }{strings.NewReader(`{"motd":"` + value + `"}`)} // hides the length
+			req, err := http.NewRequest(http.MethodPatch, "http://localhost/settings", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			res, err := n.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != tt.status {
+				t.Fatalf("PATCH of %d bytes: %s, want %d", tt.bytes, res.Status, tt.status)
+			}
+			if tt.status == 204 {
+				n.check(t, row{in: get("/tx"), status: 200, want: `{"motd":"` + value + `"}`})
+			}
+		})
+	}
+}
+
 // All faults come in one answer, in the order of the text.
 func TestAllFaultsAtOnce(t *testing.T) {
 	n := start(t)

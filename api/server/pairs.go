@@ -16,17 +16,15 @@ func (s *Server) readPairs(c *call) (schema.Input, error) {
 	if t := c.mediaType(); t != "application/json" {
 		return in, unsupported(t, "application/json")
 	}
-	err := s.readBody(c, func(data []byte) error {
-		pairs, err := parsePairs(data)
-		if err != nil {
-			return err
-		}
-		in = s.opt.Schema.ReadPairs(pairs)
-		return nil
-	})
+	data, err := s.read(c)
 	if err != nil {
 		return in, err
 	}
+	pairs, err := parsePairs(data)
+	if err != nil {
+		return in, err
+	}
+	in = s.opt.Schema.ReadPairs(pairs)
 	c.mention(in.Patch.Set.Keys())
 	return in, in.Report.Err()
 }

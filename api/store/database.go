@@ -20,6 +20,7 @@ type database struct {
 	file     *os.File // bbolt's own; for the meta pages
 	pageSize int
 	commit   committer
+	broken   bool // bbolt has panicked and may hold its locks for ever
 }
 
 // A committer carries out a bbolt update: (*bbolt.DB).Update, or one that
@@ -37,9 +38,9 @@ func openDatabase(path string, commit committer) (*database, error) {
 }
 
 func openBolt(path string, commit committer, readOnly bool) (d *database, err error) {
-	defer recovered(&err)
-	debug.SetPanicOnFault(true)
 	d = &database{commit: commit}
+	defer d.recovered(&err)
+	debug.SetPanicOnFault(true)
 	d.bolt, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:      time.Second, // the directory is ours already
 		FreelistType: bbolt.FreelistMapType,
@@ -61,20 +62,28 @@ func openBolt(path string, commit committer, readOnly bool) (d *database, err er
 
 // recovered turns a panic, or an access to a page that is not there any more,
 // into an error: the file may be damaged while it is open.
-func recovered(err *error) {
+func (d *database) recovered(err *error) {
 	debug.SetPanicOnFault(false)
 	if p := recover(); p != nil {
+		d.broken = true
 		*err = fmt.Errorf("%w: %v", ErrDamaged, p)
 	}
 }
 
-func (d *database) close() error { return d.bolt.Close() }
+// close gives the file up. A broken bbolt cannot be closed; without its file it
+// harms nobody. Its memory map stays, and would keep the lock.
+func (d *database) close() error {
+	if d.broken {
+		return errors.Join(syscall.Flock(int(d.file.Fd()), syscall.LOCK_UN), d.file.Close())
+	}
+	return d.bolt.Close()
+}
 
 func (d *database) readOnly() bool { return d.bolt.IsReadOnly() }
 
 // get returns a copy of a value, or nil.
 func (d *database) get(bucket, key []byte) (value []byte, err error) {
-	defer recovered(&err)
+	defer d.recovered(&err)
 	debug.SetPanicOnFault(true)
 	err = d.bolt.View(func(tx *bbolt.Tx) error {
 		value = bytes.Clone(tx.Bucket(bucket).Get(key))
@@ -119,7 +128,7 @@ func (d *database) update(fn func(*bbolt.Tx) error) error {
 }
 
 func (d *database) try(fn func(*bbolt.Tx) error) (err error) {
-	defer recovered(&err)
+	defer d.recovered(&err)
 	debug.SetPanicOnFault(true)
 	return d.commit(d.bolt, fn)
 }

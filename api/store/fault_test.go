@@ -147,6 +147,7 @@ func TestTryEndsOnFullDisk(t *testing.T) {
 		wantUser(t, s, pad+"a = 1")
 	}
 	wantEvents(t, n, "try-reverted 1 a")
+	s.copyDue = time.Time{} // leave only the try to do
 	if next := s.nextWork(); next != tryRetry {
 		t.Errorf("next attempt in %v, want %v", next, tryRetry)
 	}
@@ -164,6 +165,8 @@ func TestTryEndsOnFullDisk(t *testing.T) {
 	wantUser(t, s, pad+"a = 1")
 	wantEvents(t, n, "try-reverted 3 a")
 	wantHistory(t, s, "1<0", "2<1", "3<2 try-expired")
+	wantFault(t, s, CodeNoCopy)
+	s.writeCopy()
 	wantFault(t, s)
 }
 

@@ -404,6 +404,10 @@ func (s *Store) lookup(id uint64) (l layer, raw []byte, err error) {
 		return layer{}, nil, err
 	}
 	raw, err = s.db.get(bucketGenerations, idKey(id))
+	if s.db.broken {
+		err = errors.Join(err, s.db.close())
+		s.db = nil
+	}
 	return layer{}, raw, err
 }
 

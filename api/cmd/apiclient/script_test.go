@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -64,14 +65,13 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l) }()
+	done := make(chan error, 2)
+	go func() { done <- s.Serve(ctx, l) }()
+	go func() { done <- st.Run(ctx) }()
 	env.Defer(func() {
 		stop()
-		for what, err := range map[string]error{"serve": <-served, "close the store": st.Close(), "close the audit log": log.Close()} {
-			if err != nil {
-				env.T().Log(what, err)
-			}
+		if err := errors.Join(<-done, <-done, st.Close(), log.Close()); err != nil {
+			env.T().Log("stop the server:", err)
 		}
 	})
 	env.Setenv(client.SocketVariable, socket)

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRun(t *testing.T) {
+	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n  apiserver    Keep the settings of a node and answer the settings API\n"
+	tests := []struct {
+		name           string
+		args           []string
+		status         int
+		stdout, stderr string // how they begin
+	}{
+		{"alone", []string{"/usr/bin/bulkhead"}, 0, programs, ""},
+		{"unknown program", []string{"bulkhead", "frob"}, 2, "", "bulkhead: there is no program \"frob\"\n" + programs},
+		{"program as argument", []string{"bulkhead", "apiserver", "--variant"}, 2, "", "apiserver: flag needs an argument: --variant\n"},
+		{"program by name", []string{"/usr/bin/apiserver", "--frob"}, 2, "", "apiserver: unknown flag: --frob\n"},
+		{"help", []string{"apiserver", "--help"}, 0, "Keep the settings of a node and answer the settings API on a Unix socket.\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			got := run(tt.args, &stdout, &stderr)
+			if got != tt.status {
+				t.Errorf("run(%q) = %d, want %d", tt.args, got, tt.status)
+			}
+			out := stdout.String()
+			if len(out) > len(tt.stdout) && tt.stdout != "" {
+				out = out[:len(tt.stdout)]
+			}
+			if diff := cmp.Diff([]string{tt.stdout, tt.stderr}, []string{out, stderr.String()}); diff != "" {
+				t.Errorf("run(%q): output (-want +got):\n%s", tt.args, diff)
+			}
+		})
+	}
+}
