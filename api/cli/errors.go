@@ -129,12 +129,22 @@ func hintFor(err error) string {
 	switch {
 	case !ok:
 		return ""
+	case ways[string(p.Code)] != "":
+		return ways[string(p.Code)]
 	case p.Hint != "":
 		return p.Hint
 	case p.Status == http.StatusForbidden:
 		return "root and members of group api may change settings, those of api-read may read them"
 	}
 	return ""
+}
+
+// ways are the ways out of problems for which the API names routes, in the
+// words of this command.
+var ways = map[string]string{
+	"try-pending":   "keep it with: apiclient confirm; or take it back with: apiclient revert GENERATION (see apiclient history)",
+	"no-try":        "start one with: apiclient set --try 5m KEY=VALUE",
+	"no-generation": "see which there are with: apiclient history",
 }
 
 func unreachableHint(e *client.Unreachable) string {

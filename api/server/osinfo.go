@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"encoding/json"
 )
 
 // OS are the facts about the running image.

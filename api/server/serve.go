@@ -14,14 +14,20 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/problem"
 )
 
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second // for header and body together
-	writeTimeout  = 60 * time.Second // from the header to the end of the answer
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 10 * time.Second
-	maxHeader     = 64 << 10
-)
+const maxHeader = 64 << 10
+
+// patience is how long the server waits for callers.
+type patience struct {
+	header time.Duration // for the header of a request
+	read   time.Duration // for header and body together
+	write  time.Duration // from the header to the end of the answer
+	idle   time.Duration // for the next request of a connection
+	stop   time.Duration // for requests under way, when the server ends
+}
+
+var usualPatience = patience{
+	header: 10 * time.Second, read: 30 * time.Second, write: 60 * time.Second, idle: 2 * time.Minute, stop: 10 * time.Second,
+}
 
 // Serve answers requests from l, a Unix socket, until ctx ends; then it
 // finishes the requests that are under way, ends the event streams and returns
@@ -29,7 +35,7 @@ const (
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	hs := &http.Server{
 		Handler: s.Handler(), ConnContext: s.withPeer,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: s.patience.header, ReadTimeout: s.patience.read, WriteTimeout: s.patience.write, IdleTimeout: s.patience.idle,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
 	var stopped sync.WaitGroup
@@ -48,7 +54,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 func (s *Server) stop(hs *http.Server) {
 	s.opt.Notices.Events.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience.stop)
 	defer cancel()
 	if err := hs.Shutdown(ctx); err != nil {
 		s.opt.Log.Warn("requests were cut off", "err", err)

@@ -46,6 +46,8 @@ type Server struct {
 	start   time.Time
 	epoch   string // names this run in request numbers
 
+	patience patience
+
 	requests atomic.Uint64 // numbers internal errors
 	view     atomic.Pointer[view]
 	calls    sync.Pool
@@ -68,8 +70,9 @@ func New(opt Options) *Server {
 	}
 	s := &Server{
 		opt: opt, routes: Routes(), start: opt.Now(), epoch: opt.Notices.Events.Last(),
-		bodies: make(chan struct{}, largeBodies),
-		calls:  sync.Pool{New: func() any { return new(call) }},
+		patience: usualPatience,
+		bodies:   make(chan struct{}, largeBodies),
+		calls:    sync.Pool{New: func() any { return new(call) }},
 	}
 	s.metrics = newMetrics(s.routes)
 	opt.Notices.serve(opt.Store)

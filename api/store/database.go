@@ -39,6 +39,11 @@ func openDatabase(path string, commit committer) (*database, error) {
 
 func openBolt(path string, commit committer, readOnly bool) (d *database, err error) {
 	d = &database{commit: commit}
+	defer func() {
+		if d.broken && d.file != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
 	defer d.recovered(&err)
 	debug.SetPanicOnFault(true)
 	d.bolt, err = bbolt.Open(path, 0o600, &bbolt.Options{

@@ -18,6 +18,14 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/bulkhead-os/bulkhead/api/cli"
+	"github.com/bulkhead-os/bulkhead/api/cli/manual"
+	"github.com/bulkhead-os/bulkhead/api/openapi"
+	"github.com/bulkhead-os/bulkhead/api/problem"
+	"github.com/bulkhead-os/bulkhead/api/server"
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/schema"
+	"github.com/bulkhead-os/bulkhead/models/settings"
 	"github.com/bulkhead-os/bulkhead/tools/generate/programdeps"
 	"github.com/bulkhead-os/bulkhead/tools/generate/settingsdocs"
 	"github.com/bulkhead-os/bulkhead/tools/generate/settingsref"
@@ -43,11 +51,31 @@ func All() []Generator {
 		{Name: "reference of settings", Files: func(_ context.Context, root workspace.Root) (Files, error) {
 			return below("docs/reference/settings")(settingsref.Pages(os.DirFS(root.Path("variants"))))
 		}},
+		{Name: "JSON Schema of settings", Files: func(context.Context, workspace.Root) (Files, error) {
+			return Files{"docs/reference/settings.schema.json": schemaOfAll()}, nil
+		}},
+		{Name: "description of the API", Files: func(context.Context, workspace.Root) (Files, error) {
+			return only("api/openapi.yaml")(openapi.Document(server.Routes(), schemaOfAll()))
+		}},
+		{Name: "reference of problems", Files: func(context.Context, workspace.Root) (Files, error) {
+			return Files{"docs/reference/problems.md": problem.Reference()}, nil
+		}},
+		{Name: "reference of apiclient", Files: func(context.Context, workspace.Root) (Files, error) {
+			return Files{"docs/reference/apiclient.md": manual.Markdown(cli.Command())}, nil
+		}},
+		{Name: "manual pages of apiclient", Files: func(context.Context, workspace.Root) (Files, error) {
+			return below("docs/reference/man")(manual.Pages(cli.Command()), nil)
+		}},
 		{Name: "dependencies of programs", Files: func(ctx context.Context, root workspace.Root) (Files, error) {
 			files, err := programdeps.Generate(ctx, root)
 			return files, err
 		}},
 	}
+}
+
+// schemaOfAll describes the settings of all variants together.
+func schemaOfAll() []byte {
+	return schema.For(settings.Type, "", nil).JSONSchema(document.Document{})
 }
 
 // below returns the Files of a generator of several files in the folder dir.
