@@ -103,7 +103,7 @@ func (l *Log) Append(e Entry) {
 		e.Time = l.opt.Now()
 	}
 	if n := len(e.Keys); n > MaxKeys {
-		e.Keys, e.More = e.Keys[:MaxKeys], n-MaxKeys
+		e.Keys, e.More = e.Keys[:MaxKeys], e.More+n-MaxKeys
 	}
 	l.queue <- e
 }

@@ -76,7 +76,11 @@ func (p *program) diffLast(ctx context.Context, cmd *cobra.Command, api *client.
 	if err != nil {
 		return err
 	}
-	p.remark(cmd, "nothing is pending; this is what generation %d changed", d.To)
+	if d.To == 0 {
+		p.remark(cmd, "nothing is pending, and nothing was committed yet")
+	} else {
+		p.remark(cmd, "nothing is pending; this is what generation %d changed", d.To)
+	}
 	return p.writeDiff(cmd, d)
 }
 

@@ -98,7 +98,7 @@ func (p *program) showGeneration(cmd *cobra.Command, arg string) error {
 		}{g, orEmpty(d.Changes)}), "json", "generation")
 	}
 	facts := [][]string{
-		{"generation", generationText(g.ID)},
+		{"generation", strconv.FormatUint(g.ID, 10)},
 		{"parent", generationText(g.Parent)},
 		{"time", timeText(&g.Time)},
 		{"actor", g.Actor.Name},

@@ -136,7 +136,7 @@ func explain(v *variant.Variant, k key.Key) (explanation, error) {
 	case schema.Leaf:
 		d := n.Describe()
 		e.Accepts, e.Values, e.Secret = d.Accepts, d.Enum, d.Secret
-		if !d.Secret {
+		if !d.Secret && len(d.Enum) == 0 {
 			e.Examples = d.Examples
 		}
 		for _, m := range n.Members() {

@@ -101,7 +101,15 @@ func (s *Server) record(c *call) {
 	e.Actor, e.UID, e.PID, e.Role, e.Via = c.peer.name, c.peer.UID, c.peer.PID, c.peer.Role.String(), "socket"
 	e.Method, e.Route, e.Result = c.r.Method, c.route.Path, c.status
 	s.opt.Notices.Audit.Append(e)
-	s.opt.Log.Info("request", "method", e.Method, "route", e.Route, "status", e.Result, "actor", e.Actor, "code", e.Code, "generation", e.Generation)
+	log := s.opt.Log.With("method", e.Method, "route", e.Route, "status", e.Result, "actor", e.Actor)
+	switch {
+	case e.Code != "":
+		log.Info("request", "code", e.Code)
+	case e.Generation != 0:
+		log.Info("request", "generation", e.Generation)
+	default:
+		log.Info("request")
+	}
 }
 
 // mention notes keys for the audit log.

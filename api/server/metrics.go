@@ -1,104 +1,87 @@
 package server
 
 import (
-	"bytes"
-	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are counted by hand: the text form of Prometheus is a few lines, and
-// the usual library brings protocol buffers into a daemon that is to be small.
+// Metrics are what the daemon counts.
 type metrics struct {
-	requests map[*Route]*statusCounts
-	buckets  []atomic.Uint64 // of commits, one more than commitBounds
-	sum      atomic.Int64    // nanoseconds
+	registry *prometheus.Registry
+	requests map[*Route]*counters
+	all      *prometheus.CounterVec
+	commits  prometheus.Histogram
+	page     http.Handler
 }
 
-// statuses are those that the API answers with; others count as 0.
+// statuses are those that the API answers with; others count together.
 var statuses = []int{200, 204, 304, 400, 403, 404, 405, 409, 412, 413, 422, 429, 500, 503, 507}
 
-type statusCounts [16]atomic.Uint64 // one per status, the last for others
+// Counters are those of one route, in the order of statuses and one for others.
+// They are kept because looking one up by its labels costs more than most
+// answers, and made when first needed, so that the page shows what happened.
+type counters [16]atomic.Pointer[prometheus.Counter]
 
-// commitBounds are the upper bounds of the commit duration's buckets, in seconds.
-var commitBounds = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5}
-
-func newMetrics(routes []Route) *metrics {
-	m := &metrics{requests: map[*Route]*statusCounts{}, buckets: make([]atomic.Uint64, len(commitBounds)+1)}
-	for i := range routes {
-		m.requests[&routes[i]] = new(statusCounts)
+func newMetrics(s *Server) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), requests: map[*Route]*counters{}}
+	m.page = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{DisableCompression: true})
+	m.all = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bulkhead_requests_total", Help: "Requests by route and status.",
+	}, []string{"method", "route", "status"})
+	m.commits = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "bulkhead_commit_seconds", Help: "Time that commits took.",
+		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5},
+	})
+	m.registry.MustRegister(m.all, m.commits)
+	for i := range s.routes {
+		m.requests[&s.routes[i]] = new(counters)
 	}
+	m.gauges(s)
 	return m
 }
 
-func (m *metrics) count(rt *Route, status int) {
-	i, ok := slices.BinarySearch(statuses, status)
-	if !ok {
-		i = len(statuses)
+// gauges adds what is read when somebody asks.
+func (m *metrics) gauges(s *Server) {
+	for _, g := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"bulkhead_generation", "Current generation of the settings.", func() float64 { return float64(s.opt.Store.Snapshot().Current.ID) }},
+		{"bulkhead_transactions", "Open transactions.", func() float64 { return float64(len(s.opt.Store.Transactions())) }},
+		{"bulkhead_event_streams", "Open event streams.", func() float64 { return float64(s.opt.Notices.Events.Streams()) }},
+		{"bulkhead_faults", "Faults that the health check shows.", func() float64 { return float64(len(s.faults())) }},
+		{"bulkhead_uptime_seconds", "Time since the daemon started.", func() float64 { return s.opt.Now().Sub(s.start).Seconds() }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value))
 	}
-	m.requests[rt][i].Add(1)
 }
 
-func (m *metrics) committed(d time.Duration) {
-	i, _ := slices.BinarySearch(commitBounds, d.Seconds())
-	m.buckets[i].Add(1)
-	m.sum.Add(int64(d))
+func (m *metrics) count(rt *Route, status int) {
+	i, known := slices.BinarySearch(statuses, status)
+	name := strconv.Itoa(status)
+	if !known {
+		i, name = len(statuses), "other"
+	}
+	c := m.requests[rt][i].Load()
+	if c == nil {
+		made := m.all.WithLabelValues(rt.Method, rt.Path, name) // the same one however often
+		c = &made
+		m.requests[rt][i].Store(c)
+	}
+	(*c).Inc()
 }
 
-// A page is metrics in the text form.
-type page struct{ bytes.Buffer }
-
-func (p *page) head(name, kind, help string) {
-	fmt.Fprintf(p, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
-}
-
-func (p *page) gauge(name, help string, v float64) {
-	p.head(name, "gauge", help)
-	fmt.Fprintf(p, "%s %s\n", name, strconv.FormatFloat(v, 'g', -1, 64))
-}
+func (m *metrics) committed(d time.Duration) { m.commits.Observe(d.Seconds()) }
 
 // getMetrics answers GET /metrics.
 func (s *Server) getMetrics(c *call) error {
-	snap := s.opt.Store.Snapshot()
-	var p page
-	s.writeRequests(&p)
-	s.metrics.writeCommits(&p)
-	p.gauge("bulkhead_generation", "Current generation of the settings.", float64(snap.Current.ID))
-	p.gauge("bulkhead_transactions", "Open transactions.", float64(len(s.opt.Store.Transactions())))
-	p.gauge("bulkhead_event_streams", "Open event streams.", float64(s.opt.Notices.Events.Streams()))
-	p.gauge("bulkhead_faults", "Faults that the health check shows.", float64(len(s.faults())))
-	p.gauge("bulkhead_uptime_seconds", "Time since the daemon started.", s.opt.Now().Sub(s.start).Seconds())
-	return c.send(textType, p.Bytes())
-}
-
-func (s *Server) writeRequests(p *page) {
-	p.head("bulkhead_requests_total", "counter", "Requests by route and status.")
-	for i := range s.routes {
-		rt := &s.routes[i]
-		for j := range s.metrics.requests[rt] {
-			n := s.metrics.requests[rt][j].Load()
-			if n == 0 {
-				continue
-			}
-			status := "other"
-			if j < len(statuses) {
-				status = strconv.Itoa(statuses[j])
-			}
-			fmt.Fprintf(p, "bulkhead_requests_total{method=%q,route=%q,status=%q} %d\n", rt.Method, rt.Path, status, n)
-		}
-	}
-}
-
-func (m *metrics) writeCommits(p *page) {
-	const name = "bulkhead_commit_seconds"
-	p.head(name, "histogram", "Time that commits took.")
-	total := uint64(0)
-	for i, bound := range commitBounds {
-		total += m.buckets[i].Load()
-		fmt.Fprintf(p, "%s_bucket{le=%q} %d\n", name, strconv.FormatFloat(bound, 'g', -1, 64), total)
-	}
-	total += m.buckets[len(commitBounds)].Load()
-	fmt.Fprintf(p, "%s_bucket{le=\"+Inf\"} %d\n%s_sum %g\n%s_count %d\n", name, total, name, time.Duration(m.sum.Load()).Seconds(), name, total)
+	c.status = http.StatusOK
+	s.metrics.page.ServeHTTP(c.w, c.r)
+	return nil
 }

@@ -74,7 +74,7 @@ func New(opt Options) *Server {
 		bodies:   make(chan struct{}, largeBodies),
 		calls:    sync.Pool{New: func() any { return new(call) }},
 	}
-	s.metrics = newMetrics(s.routes)
+	s.metrics = newMetrics(s)
 	opt.Notices.serve(opt.Store)
 	return s
 }

@@ -282,7 +282,7 @@ func TestNode(t *testing.T) {
 		{name: "link on a web page", in: request{line: "POST /tx/commit", header: map[string]string{"Referer": "x"}}, status: 403, want: "foreign-origin: the request carries Origin or Referer, as requests of web pages do"},
 		{name: "any host", in: request{line: "GET /os?prefix=arch", header: map[string]string{"Host": "node-1"}}, status: 200, want: `{"arch":"x86_64"}`},
 	})
-	for path, kind := range map[string]string{"/schema": "application/schema+json", "/openapi.yaml": "application/yaml", "/metrics": "text/plain; version=0.0.4; charset=utf-8"} {
+	for path, kind := range map[string]string{"/schema": "application/schema+json", "/openapi.yaml": "application/yaml", "/metrics": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"} {
 		if a := n.do(get(path)); a.status != 200 || a.header.Get("Content-Type") != kind || len(a.body) < 500 {
 			t.Errorf("GET %s: %d, %q, %d bytes, want 200, %q and a document", path, a.status, a.header.Get("Content-Type"), len(a.body), kind)
 		}

@@ -33,10 +33,12 @@ type node struct {
 	events []string
 }
 
-func (n *node) ID() (string, error)        { return n.boot, nil }
-func (n *node) Elapsed() time.Duration     { return time.Duration(n.elapsed.Load()) }
-func (n *node) pass(d time.Duration)       { n.elapsed.Add(int64(d)) }
-func (n *node) path(name ...string) string { return filepath.Join(append([]string{n.opt.Dir}, name...)...) }
+func (n *node) ID() (string, error)    { return n.boot, nil }
+func (n *node) Elapsed() time.Duration { return time.Duration(n.elapsed.Load()) }
+func (n *node) pass(d time.Duration)   { n.elapsed.Add(int64(d)) }
+func (n *node) path(name ...string) string {
+	return filepath.Join(append([]string{n.opt.Dir}, name...)...)
+}
 
 var epoch = time.Date(2026, 8, 22, 12, 0, 0, 0, time.UTC)
 

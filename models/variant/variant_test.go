@@ -31,6 +31,7 @@ func TestLoad(t *testing.T) {
 		{name: "own over included", file: small, fragment: "motd = 'x'\nntp = {time-servers = ['a']}", want: `{"motd":"hello","ntp":{"options":["iburst"],"time-servers":["a"]}}`},
 		{name: "unknown member", file: strings.Replace(small, "summary", "sumary", 1), fragment: "", err: "variant small: strict mode: fields in the document are missing in the target struct"},
 		{name: "other name", file: strings.Replace(small, `"small"`, `"tiny"`, 1), err: `variant small: its file calls it "tiny"`},
+		{name: "package twice", file: strings.Replace(small, "include", `packages = ["a", "b", "a"]`+"\ninclude", 1), err: `variant small: the package "a" is listed twice`},
 		{name: "unknown group", file: strings.Replace(small, `"ntp"]`, `"ntp", "npt"]`, 1), err: `variant small: there is no settings group "npt"`},
 		{name: "default of another group", file: small, fragment: "dns = {}", err: "variant small: defaults in shared/a.toml: 1:1: settings.dns: there is no setting \"dns\" here (variant small does not have these settings)"},
 	}
@@ -74,5 +75,16 @@ func TestValidateLayers(t *testing.T) {
 	}
 	if !slices.Equal(v.Schema.Groups(), []string{"motd", "ntp"}) {
 		t.Errorf("Groups = %v", v.Schema.Groups())
+	}
+}
+
+func TestPackages(t *testing.T) {
+	file := strings.Replace(small, "include", `packages = ["base", "chrony"]`+"\ninclude", 1)
+	v, err := variant.Load(fstest.MapFS{"small.toml": {Data: []byte(file)}, "shared/a.toml": {}}, "small")
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	if diff := cmp.Diff([]string{"base", "chrony"}, v.Packages); diff != "" {
+		t.Errorf("Load: packages (-want +got):\n%s", diff)
 	}
 }
