@@ -71,7 +71,7 @@ func changeOf(f *File, in Input) (change, bool) {
 	old, exists := in.Disk[f.Path]
 	done, known := in.Previous[f.Path]
 	ch := change{
-		FileChange: FileChange{Path: f.Path, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Secret: f.Secret, Units: f.Units},
+		FileChange: FileChange{Path: f.Path, Mode: Mode(f.Mode), Owner: f.Owner, Group: f.Group, Secret: f.Secret, Units: f.Units},
 		pkg:        f.Package, onChange: f.OnChange,
 	}
 	switch {

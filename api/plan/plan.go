@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
@@ -48,7 +50,7 @@ type Fault struct {
 func (f *Fault) Error() string {
 	place := f.Package
 	if f.Template != "" {
-		place = "template " + f.Package + "/" + f.Template
+		place = "template " + strings.TrimPrefix(f.Package+"/"+f.Template, "/")
 	}
 	if f.Line > 0 {
 		place += fmt.Sprintf(":%d", f.Line)
@@ -131,16 +133,35 @@ const (
 	Reload  Verb = "reload"
 )
 
+// A Mode is the permissions of a file. It is written in octal: 0644.
+type Mode fs.FileMode
+
+// String returns the mode in octal.
+func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(fs.FileMode(m).Perm())) }
+
+// MarshalText returns the mode in octal.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what MarshalText returns.
+func (m *Mode) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseUint(string(b), 8, 9)
+	if err != nil {
+		return fmt.Errorf("mode %q is not three octal digits after a 0", b)
+	}
+	*m = Mode(v)
+	return nil
+}
+
 // A FileChange is one file to be changed.
 type FileChange struct {
-	Path   string      `json:"path"`
-	Action Verb        `json:"action"`
-	Mode   fs.FileMode `json:"mode,omitempty"`
-	Owner  string      `json:"owner,omitempty"`
-	Group  string      `json:"group,omitempty"`
-	Secret bool        `json:"secret,omitempty"` // the difference is not shown
-	Diff   string      `json:"diff,omitempty"`   // unified
-	Units  []string    `json:"units,omitempty"`
+	Path   string   `json:"path"`
+	Action Verb     `json:"action"`
+	Mode   Mode     `json:"mode,omitempty"`
+	Owner  string   `json:"owner,omitempty"`
+	Group  string   `json:"group,omitempty"`
+	Secret bool     `json:"secret,omitempty"` // the difference is not shown
+	Diff   string   `json:"diff,omitempty"`   // unified
+	Units  []string `json:"units,omitempty"`
 
 	Content []byte `json:"-"` // what to write, for create and update
 }
@@ -172,15 +193,18 @@ func (p *Plan) IsEmpty() bool {
 // for. A file that could not be rendered stays as it is; when not even its name
 // is known, nothing is removed.
 func Make(in Input) *Plan {
-	p := &Plan{Changes: in.Changes, Faults: in.Faults}
+	// JSON has a list for every part, also for an empty one.
+	p := &Plan{Changes: list(in.Changes), Files: []FileChange{}, Faults: list(in.Faults)}
 	c := compare(in)
 	for _, ch := range c.changes {
 		p.Files = append(p.Files, ch.FileChange)
 		p.DaemonReload = p.DaemonReload || isUnitPath(ch.Path)
 	}
-	p.Actions = actions(c.changes, in.Packages)
-	p.Units = unitActions(c, in)
+	p.Actions = list(actions(c.changes, in.Packages))
+	p.Units = list(unitActions(c, in))
 	return p
 }
+
+func list[T any](l []T) []T { return append([]T{}, l...) }
 
 func comparePaths(a, b change) int { return cmp.Compare(a.Path, b.Path) }

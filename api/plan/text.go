@@ -45,7 +45,7 @@ func (f *FileChange) summary() string {
 	var notes []string
 	switch f.Action {
 	case Create, Update, Chmod:
-		notes = append(notes, fmt.Sprintf("%04o %s:%s", f.Mode.Perm(), f.Owner, f.Group))
+		notes = append(notes, fmt.Sprintf("%s %s:%s", f.Mode, f.Owner, f.Group))
 	case Settle:
 		notes = append(notes, "content in place, units not done")
 	}

@@ -17,7 +17,7 @@ import (
 var fromSprig = []string{
 	"abbrev", "trunc", "trim", "upper", "lower", "substr", "trimAll", "trimSuffix", "trimPrefix", "nospace",
 	"snakecase", "camelcase", "kebabcase", "contains", "hasPrefix", "hasSuffix", "replace", "toString", "toStrings",
-	"sha1sum", "sha256sum", "sha512sum", "adler32sum",
+	"sha1sum", "sha512sum", "adler32sum",
 	"int", "int64", "add1", "add", "sub", "div", "mod", "mul", "max", "min",
 	"list", "dict", "hasKey", "pick", "omit", "first", "rest", "last", "initial", "append", "prepend", "reverse",
 	"uniq", "without", "has", "slice", "concat", "chunk", "compact", "sortAlpha", "join", "splitList",
@@ -43,10 +43,10 @@ func helpers() template.FuncMap {
 	return template.FuncMap{
 		"optmember": optionalMember, "default": fallback, "coalesce": coalesce, "negate": negate,
 		"any_enabled": anyEnabled, "is_enabled": isEnabled, "keys": names, "values": values, "join_map": joinMap,
-		"b64dec": base64Decoded, "duration": duration, "seconds": seconds,
+		"b64dec": base64Decoded, "sha256sum": digest, "duration": duration, "seconds": seconds,
 		"goarch": goarch, "url_host": urlHost, "cidr_ip": cidrIP, "is_ipv4": isIPv4, "is_ipv6": isIPv6,
 		"kube_reserve_cpu": kubeReserveCPU, "kube_reserve_memory": kubeReserveMemory, "node_labels": nodeLabels, "node_taints": nodeTaints,
-		"image_ref": imageRef, "certs_dir": certsDir, "registry_server": registryServer, "registry_host": registryHost,
+		"image_ref": imageRef, "image_region": imageRegion, "certs_dir": certsDir, "registry_server": registryServer, "registry_host": registryHost,
 		"oci_capabilities": ociCapabilities,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/recipe"
+	"github.com/bulkhead-os/bulkhead/models/schema"
 )
 
 // A Set is the parsed templates of packages. It may be shared between
@@ -73,7 +74,7 @@ func compile(p *recipe.Package, rc *recipe.Config) (c config, err error) {
 // parseName parses the template of a path or of the name of a unit, where a
 // value needs no encoder: it has to fit as it is.
 func parseName(what, text string) (*Template, error) {
-	return parse(what+" of package.toml", text, false)
+	return parseText(what+" of package.toml", text, false)
 }
 
 // withFile makes a Fault of err that names the package and the file. A path
@@ -138,22 +139,32 @@ func (c *config) entries(s *Settings) ([]Data, error) {
 	if !c.IsForEach() {
 		return []Data{{}}, nil
 	}
-	v, _ := s.get(s.schema.Canonical(c.ForEach))
+	each := s.schema.Canonical(c.ForEach)
+	v, _ := s.get(each)
+	n, _ := s.schema.Lookup(each)
 	var out []Data
 	switch v := v.(type) {
 	case nil:
 	case map[string]any:
 		for _, name := range names(v) {
-			out = append(out, Data{ForEach: true, Key: name, Value: v[name]})
+			if !isFixed(n, name) {
+				out = append(out, Data{ForEach: true, Key: name, Value: v[name]})
+			}
 		}
 	case []any:
 		for i, item := range v {
-			out = append(out, Data{ForEach: true, Key: strconv.Itoa(i), Value: item})
+			out = append(out, Data{ForEach: true, Key: strconv.Itoa(i), Value: item, inList: true})
 		}
 	default:
 		return nil, fmt.Errorf("for-each: %s is %s, not a table or a list", c.ForEach, describe(v))
 	}
 	return out, nil
+}
+
+// isFixed reports whether name is a setting of the table n rather than an entry
+// that a user named.
+func isFixed(n *schema.Node, name string) bool {
+	return n != nil && slices.ContainsFunc(n.Fields, func(f *schema.Node) bool { return f.Name == name })
 }
 
 // render adds the file for d to r, or the fault.
@@ -196,23 +207,32 @@ func (c *config) file(ctx context.Context, d Data) (plan.File, error) {
 		Path: c.Path, Package: c.pkg, Template: c.Template, Mode: c.Mode, Owner: c.Owner, Group: c.Group,
 		OnChange: c.OnChange, Secret: c.Secret, Reads: c.reads(d),
 	}
-	name, err := c.path.render(ctx, d, pathSegment)
+	name, err := fill(ctx, c.path, c.Path, d, pathSegment)
 	if err != nil {
 		return f, err
 	}
-	if p := string(name); !path.IsAbs(p) || path.Clean(p) != p {
-		return f, fmt.Errorf("path %s is not a clean absolute path", short(p))
+	if !path.IsAbs(name) || path.Clean(name) != name {
+		return f, fmt.Errorf("path %s is not a clean absolute path", short(name))
 	}
-	f.Path = string(name)
-	for _, u := range c.units {
-		unit, err := u.render(ctx, d, unitPart)
+	f.Path = name
+	for i, u := range c.units {
+		unit, err := fill(ctx, u, c.Units[i], d, unitPart)
 		if err != nil {
 			return f, err
 		}
-		f.Units = append(f.Units, string(unit))
+		f.Units = append(f.Units, unit)
 	}
 	f.Content, err = c.body.Render(ctx, d)
 	return f, err
+}
+
+// fill renders the template t of a name, whose text is given.
+func fill(ctx context.Context, t *Template, text string, d Data, part func(any) (encoded, error)) (string, error) {
+	if !recipe.IsTemplate(text) {
+		return text, nil
+	}
+	b, err := t.render(ctx, d, part)
+	return string(b), err
 }
 
 // pathSegment accepts what may be put into a path.
@@ -264,7 +284,7 @@ func (c *config) reads(d Data) []key.Key {
 }
 
 func (c *config) entryReads(d Data, whole bool, members []string) []key.Key {
-	if _, isIndex := strconv.Atoi(d.Key); isIndex == nil {
+	if d.inList {
 		return []key.Key{c.ForEach} // a list is one setting
 	}
 	entry := c.ForEach.Child(d.Key)

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
-	tree "text/template/parse"
+	"text/template/parse"
 
 	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/models/key"
@@ -31,7 +32,7 @@ const (
 // bounds and the rule of encoders part of the template.
 type analyser struct {
 	shape shape
-	tree  *tree.Tree
+	tree  *parse.Tree
 	calls map[string][]string // templates by the ones they call
 	fault *plan.Fault
 
@@ -60,7 +61,7 @@ func analyse(tmpl *template.Template, strict bool) (shape, *plan.Fault) {
 	return a.shape, a.fault
 }
 
-func (a *analyser) fail(n tree.Node, format string, args ...any) {
+func (a *analyser) fail(n parse.Node, format string, args ...any) {
 	if a.fault != nil {
 		return
 	}
@@ -68,13 +69,13 @@ func (a *analyser) fail(n tree.Node, format string, args ...any) {
 	line, column := 0, 0
 	parts := strings.Split(place, ":")
 	if len(parts) >= 2 {
-		_, _ = fmt.Sscan(parts[len(parts)-2], &line) // ErrorContext writes numbers
-		_, _ = fmt.Sscan(parts[len(parts)-1], &column)
+		line, _ = strconv.Atoi(parts[len(parts)-2]) // ErrorContext writes numbers
+		column, _ = strconv.Atoi(parts[len(parts)-1])
 	}
 	a.fault = &plan.Fault{Line: line, Column: column + 1, Detail: fmt.Sprintf(format, args...)}
 }
 
-func (a *analyser) list(l *tree.ListNode) {
+func (a *analyser) list(l *parse.ListNode) {
 	if l == nil {
 		return
 	}
@@ -83,19 +84,19 @@ func (a *analyser) list(l *tree.ListNode) {
 	}
 }
 
-func (a *analyser) node(n tree.Node) {
+func (a *analyser) node(n parse.Node) {
 	switch n := n.(type) {
-	case *tree.ActionNode:
+	case *parse.ActionNode:
 		a.pipe(n.Pipe)
 		a.guard(n)
-	case *tree.IfNode:
+	case *parse.IfNode:
 		a.branch(&n.BranchNode)
-	case *tree.WithNode:
+	case *parse.WithNode:
 		a.branch(&n.BranchNode)
-	case *tree.RangeNode:
+	case *parse.RangeNode:
 		a.branch(&n.BranchNode)
 		a.prefix(n.List, n.Pos)
-	case *tree.TemplateNode:
+	case *parse.TemplateNode:
 		a.calls[a.tree.Name] = append(a.calls[a.tree.Name], n.Name)
 		a.passing = true // what is done with it there is seen there
 		a.pipe(n.Pipe)
@@ -103,9 +104,9 @@ func (a *analyser) node(n tree.Node) {
 	}
 }
 
-func (a *analyser) branch(n *tree.BranchNode) {
+func (a *analyser) branch(n *parse.BranchNode) {
 	a.pipe(n.Pipe)
-	if n.NodeType != tree.NodeIf {
+	if n.NodeType != parse.NodeIf {
 		a.rebound++
 		defer func() { a.rebound-- }()
 	}
@@ -114,7 +115,7 @@ func (a *analyser) branch(n *tree.BranchNode) {
 }
 
 // guard lets the value of an action go through a check at its end.
-func (a *analyser) guard(n *tree.ActionNode) {
+func (a *analyser) guard(n *parse.ActionNode) {
 	name := printFunc
 	if len(n.Pipe.Decl) > 0 {
 		name = keepFunc
@@ -126,33 +127,40 @@ func (a *analyser) guard(n *tree.ActionNode) {
 
 // endsEncoded refuses what can be seen to print text that no encoder wrote.
 // What cannot be seen is refused while it runs.
-func (a *analyser) endsEncoded(n *tree.ActionNode) {
+func (a *analyser) endsEncoded(n *parse.ActionNode) {
 	last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1].Args[0]
 	switch last := last.(type) {
-	case *tree.StringNode:
+	case *parse.StringNode:
 		a.fail(n, "prints a constant: put it outside of the action, or end the action with an encoder")
-	case *tree.IdentifierNode:
-		if f := functions()[last.Ident]; f != nil && reflect.TypeOf(f).Out(0) == reflect.TypeFor[string]() || plainText[last.Ident] {
+	case *parse.IdentifierNode:
+		if givesText(last.Ident) {
 			a.fail(n, "prints what %s gives: end the action with an encoder such as toml, yaml or line", last.Ident)
 		}
 	}
 }
 
+// givesText reports whether a function is known to give text that is not
+// encoded. What fail gives is never seen.
+func givesText(name string) bool {
+	f := functions()[name]
+	return plainText[name] || f != nil && name != "fail" && reflect.TypeOf(f).Out(0) == reflect.TypeFor[string]()
+}
+
 // plainText are the functions of package template that give text.
 var plainText = map[string]bool{"print": true, "printf": true, "println": true, "html": true, "js": true, "urlquery": true}
 
-func (a *analyser) prefix(l *tree.ListNode, pos tree.Pos) {
-	pipe := &tree.PipeNode{NodeType: tree.NodePipe, Pos: pos, Cmds: []*tree.CommandNode{a.call(tickFunc, pos)}}
-	tick := &tree.ActionNode{NodeType: tree.NodeAction, Pos: pos, Pipe: pipe}
-	l.Nodes = append([]tree.Node{tick}, l.Nodes...)
+func (a *analyser) prefix(l *parse.ListNode, pos parse.Pos) {
+	pipe := &parse.PipeNode{NodeType: parse.NodePipe, Pos: pos, Cmds: []*parse.CommandNode{a.call(tickFunc, pos)}}
+	tick := &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: pipe}
+	l.Nodes = append([]parse.Node{tick}, l.Nodes...)
 }
 
-func (a *analyser) call(name string, pos tree.Pos) *tree.CommandNode {
-	id := tree.NewIdentifier(name).SetTree(a.tree).SetPos(pos)
-	return &tree.CommandNode{NodeType: tree.NodeCommand, Pos: pos, Args: []tree.Node{id}}
+func (a *analyser) call(name string, pos parse.Pos) *parse.CommandNode {
+	id := parse.NewIdentifier(name).SetTree(a.tree).SetPos(pos)
+	return &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pos, Args: []parse.Node{id}}
 }
 
-func (a *analyser) pipe(p *tree.PipeNode) {
+func (a *analyser) pipe(p *parse.PipeNode) {
 	if p == nil {
 		return
 	}
@@ -161,13 +169,13 @@ func (a *analyser) pipe(p *tree.PipeNode) {
 	}
 }
 
-func (a *analyser) command(c *tree.CommandNode) {
-	id, isCall := c.Args[0].(*tree.IdentifierNode)
+func (a *analyser) command(c *parse.CommandNode) {
+	id, isCall := c.Args[0].(*parse.IdentifierNode)
 	for i, arg := range c.Args {
 		switch arg := arg.(type) {
-		case *tree.IdentifierNode:
+		case *parse.IdentifierNode:
 			a.identifier(arg, i)
-		case *tree.PipeNode:
+		case *parse.PipeNode:
 			a.pipe(arg)
 		default:
 			a.value(arg, isCall && i == 1 && a.member(id.Ident, c))
@@ -178,7 +186,7 @@ func (a *analyser) command(c *tree.CommandNode) {
 	}
 }
 
-func (a *analyser) identifier(id *tree.IdentifierNode, at int) {
+func (a *analyser) identifier(id *parse.IdentifierNode, at int) {
 	switch id.Ident {
 	case "setting", "optional", "have", "member", "optmember":
 		if at > 0 {
@@ -189,11 +197,11 @@ func (a *analyser) identifier(id *tree.IdentifierNode, at int) {
 
 // member notes the name in a call such as member .value "x" and reports
 // whether c is one.
-func (a *analyser) member(function string, c *tree.CommandNode) bool {
+func (a *analyser) member(function string, c *parse.CommandNode) bool {
 	if function != "member" && function != "optmember" || len(c.Args) != 3 || !isValue(c.Args[1], true) {
 		return false
 	}
-	name, ok := c.Args[2].(*tree.StringNode)
+	name, ok := c.Args[2].(*parse.StringNode)
 	if ok {
 		a.shape.members = append(a.shape.members, name.Text)
 	}
@@ -201,9 +209,9 @@ func (a *analyser) member(function string, c *tree.CommandNode) bool {
 }
 
 // value notes uses of .value.
-func (a *analyser) value(n tree.Node, known bool) {
-	if chain, ok := n.(*tree.ChainNode); ok {
-		if p, ok := chain.Node.(*tree.PipeNode); ok {
+func (a *analyser) value(n parse.Node, known bool) {
+	if chain, ok := n.(*parse.ChainNode); ok {
+		if p, ok := chain.Node.(*parse.PipeNode); ok {
 			a.pipe(p)
 		}
 		return
@@ -212,7 +220,7 @@ func (a *analyser) value(n tree.Node, known bool) {
 	case a.isData(n):
 		a.shape.whole = a.shape.whole || !a.passing
 	case known || !isValue(n, false):
-	case n.Type() == tree.NodeField && a.rebound > 0:
+	case n.Type() == parse.NodeField && a.rebound > 0:
 	case isValue(n, true):
 		a.shape.whole = true
 	default:
@@ -221,24 +229,24 @@ func (a *analyser) value(n tree.Node, known bool) {
 }
 
 // isData reports whether n is all data.
-func (a *analyser) isData(n tree.Node) bool {
-	if v, ok := n.(*tree.VariableNode); ok {
+func (a *analyser) isData(n parse.Node) bool {
+	if v, ok := n.(*parse.VariableNode); ok {
 		return len(v.Ident) == 1 && v.Ident[0] == "$"
 	}
-	return n.Type() == tree.NodeDot && a.rebound == 0
+	return n.Type() == parse.NodeDot && a.rebound == 0
 }
 
 // isValue reports whether n is .value, or with exact false also a member of it.
-func isValue(n tree.Node, exact bool) bool {
+func isValue(n parse.Node, exact bool) bool {
 	f := fields(n)
 	return len(f) > 0 && f[0] == "value" && (!exact || len(f) == 1)
 }
 
-func fields(n tree.Node) []string {
+func fields(n parse.Node) []string {
 	switch n := n.(type) {
-	case *tree.FieldNode:
+	case *parse.FieldNode:
 		return n.Ident
-	case *tree.VariableNode:
+	case *parse.VariableNode:
 		if n.Ident[0] == "$" {
 			return n.Ident[1:]
 		}
@@ -247,7 +255,7 @@ func fields(n tree.Node) []string {
 }
 
 // read notes the setting that a call names.
-func (a *analyser) read(id *tree.IdentifierNode, c *tree.CommandNode) {
+func (a *analyser) read(id *parse.IdentifierNode, c *parse.CommandNode) {
 	switch id.Ident {
 	case "setting", "optional", "have":
 	default:
@@ -257,7 +265,7 @@ func (a *analyser) read(id *tree.IdentifierNode, c *tree.CommandNode) {
 		a.fail(id, "%s takes one constant: the name of a setting", id.Ident)
 		return
 	}
-	name, ok := c.Args[1].(*tree.StringNode)
+	name, ok := c.Args[1].(*parse.StringNode)
 	if !ok {
 		a.fail(c.Args[1], "the name of a setting must be a constant, got %s", c.Args[1])
 		return

@@ -30,11 +30,11 @@ type Read struct {
 
 // Parse parses the text of the template called name. The error is a
 // *plan.Fault.
-func Parse(name, text string) (*Template, error) { return parse(name, text, true) }
+func Parse(name, text string) (*Template, error) { return parseText(name, text, true) }
 
-// parse parses a template. Where strict, actions that can be seen to print text
+// parseText parses a template. Where strict, actions that can be seen to print text
 // without an encoder are refused.
-func parse(name, text string, strict bool) (*Template, error) {
+func parseText(name, text string, strict bool) (*Template, error) {
 	tmpl, err := template.New(name).Option("missingkey=error").Funcs(functions()).Parse(text)
 	if err != nil {
 		return nil, parseFault(name, err)
@@ -66,6 +66,7 @@ type Data struct {
 	ForEach bool // Key and Value are there
 	Key     string
 	Value   any
+	inList  bool // Key is a place in a list
 }
 
 func (d *Data) fields() map[string]any {

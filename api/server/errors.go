@@ -65,6 +65,8 @@ func (s *Server) known(c *call, err error, kind problem.Kind, hint string) *prob
 	switch {
 	case kind.Code == problem.NothingPending.Code:
 		p = problem.New(kind, "nothing is pending in transaction %s", c.entry.Tx)
+	case kind.Code == problem.TryPending.Code: // whichever transaction it was that has to wait
+		p = problem.New(kind, "%v", store.ErrTryPending)
 	case kind.Status >= http.StatusInternalServerError:
 		s.opt.Log.Error("request failed", "method", c.r.Method, "route", c.route.Path, "err", err)
 		p = problem.New(kind, "%s", kind.Title)

@@ -145,7 +145,7 @@ func TestTry(t *testing.T) {
 	}
 	n.must("PATCH /settings", "json", `{"motd":"more"}`)
 	n.table(t, []row{
-		{name: "commit meanwhile", in: request{line: "POST /tx/commit"}, status: 409, want: "try-pending: commit transaction default: a generation is being tried; confirm it or revert first"},
+		{name: "commit meanwhile", in: request{line: "POST /tx/commit"}, status: 409, want: "try-pending: a generation is being tried; confirm it or revert first"},
 		{name: "confirm another", in: request{line: "POST /confirm?generation=1"}, status: 409, want: "no-try: confirm: no such generation is being tried"},
 		{name: "confirm none", in: request{line: "POST /confirm?generation=0"}, status: 409, want: "no-try: generation 0 is never tried"},
 		{name: "health tells", in: get("/settings?keys=motd"), status: 200, want: `{"motd":"risky"}`},

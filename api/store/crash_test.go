@@ -43,6 +43,9 @@ func work(dir string) error {
 	}
 	go s.Run(context.Background()) // writes plain copies meanwhile; ends with the process
 	w := &worker{s: s, ctx: context.Background()}
+	if _, err := s.Drop("t"); err != nil { // what the last life had in hand may be something to refuse
+		return err
+	}
 	p, _ := s.Pending("stay")
 	fmt.Printf("open %s pending %s faults %v\n", describe(s.Snapshot()), p.JSON(), s.Health())
 	if s.Snapshot().Try != nil {

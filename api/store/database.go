@@ -37,13 +37,18 @@ func openDatabase(path string, commit committer) (*database, error) {
 	return d, err
 }
 
-func openBolt(path string, commit committer, readOnly bool) (d *database, err error) {
-	d = &database{commit: commit}
-	defer func() {
+func openBolt(path string, commit committer, readOnly bool) (*database, error) {
+	d := &database{commit: commit}
+	if err := d.open(path, readOnly); err != nil {
 		if d.broken && d.file != nil {
 			err = errors.Join(err, d.close())
 		}
-	}()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func (d *database) open(path string, readOnly bool) (err error) {
 	defer d.recovered(&err)
 	debug.SetPanicOnFault(true)
 	d.bolt, err = bbolt.Open(path, 0o600, &bbolt.Options{
@@ -58,11 +63,11 @@ func openBolt(path string, commit committer, readOnly bool) (d *database, err er
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return err
 	}
 	d.pageSize = d.bolt.Info().PageSize
 	d.bolt.AllocSize = 1 << 20 // grow by less than bbolt's 16 MiB: the partition is small
-	return d, nil
+	return nil
 }
 
 // recovered turns a panic, or an access to a page that is not there any more,

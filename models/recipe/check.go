@@ -112,9 +112,8 @@ func checkConditions(c *Config, t *table) {
 	}
 }
 
-// Check finds what is wrong between packages: two that declare a unit, two
-// that write a file, units named that none declares, units that wait for one
-// another.
+// Check finds what is wrong between the packages of one image: two that declare
+// a unit, two that have a file, units that wait for one another.
 func Check(packages []*Package) report.Report {
 	var rep report.Report
 	units, files := map[string]string{}, map[string]string{}
@@ -136,14 +135,28 @@ func Check(packages []*Package) report.Report {
 			taken(p, "file", f.Path, files)
 		}
 	}
-	for _, p := range packages {
+	rep.Add(circles(packages)...)
+	return rep
+}
+
+// CheckNames finds units that a package names and no package declares. It is
+// for all packages there are: a package may own a file together with units of
+// packages that some images do not have.
+func CheckNames(all []*Package) report.Report {
+	var rep report.Report
+	declared := map[string]bool{}
+	for _, p := range all {
+		for _, u := range p.Units {
+			declared[u.Name] = true
+		}
+	}
+	for _, p := range all {
 		for _, name := range p.unitsNamed() {
-			if _, ok := units[Declaration(name)]; !ok {
+			if !declared[Declaration(name)] {
 				rep.Add(fault(p, report.InvalidValue, fmt.Sprintf("no package declares the unit %s", name), "declare it in a [[unit]]"))
 			}
 		}
 	}
-	rep.Add(circles(packages)...)
 	return rep
 }
 

@@ -173,7 +173,7 @@ func (s *Schema) node(name string, typ reflect.Type) *Node {
 		n.keyCodec = s.codec(typ.Key())
 		n.Elem = s.node("<"+elemName(n.keyCodec)+">", typ.Elem())
 		if n.Elem.Kind != Leaf {
-			n.Elem.Doc = docs[docKey(n.Elem.typ)]
+			n.Elem.Doc = typeDoc(docs[docKey(n.Elem.typ)])
 		}
 	default:
 		n.Kind = Table
@@ -263,6 +263,16 @@ func packageDoc(typ reflect.Type) string {
 		return strings.ToUpper(rest[:1]) + rest[1:]
 	}
 	return doc
+}
+
+// typeDoc gives the doc of the type of an entry in the form for users: "A
+// Container is one host container." becomes "One host container."
+func typeDoc(doc string) string {
+	words := strings.SplitN(doc, " ", 4)
+	if len(words) < 4 || words[2] != "is" || words[3] == "" {
+		return doc
+	}
+	return strings.ToUpper(words[3][:1]) + words[3][1:]
 }
 
 // elemName gives the placeholder for the members of a map whose keys c reads.

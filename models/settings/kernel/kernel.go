@@ -86,13 +86,14 @@ func checkModules(modules map[ModuleName]Module, p report.Place) {
 }
 
 func checkSysctl(sysctl map[SysctlKey]string, p report.Place) {
-	seen := map[string]SysctlKey{}
+	seen := make(map[string]SysctlKey, len(sysctl))
 	for _, name := range slices.SortedFunc(maps.Keys(sysctl), SysctlKey.Compare) {
-		if other, dup := seen[name.Path()]; dup && sysctl[other] != sysctl[name] {
+		path := name.Path()
+		if other, dup := seen[path]; dup && sysctl[other] != sysctl[name] {
 			p.Conflict(name.String(), sysctl[name],
 				"is "+sysctl[name]+", and "+other.String()+", which names the same parameter, is "+sysctl[other],
 				"keep one of the two entries")
 		}
-		seen[name.Path()] = name
+		seen[path] = name
 	}
 }

@@ -28,6 +28,8 @@ func ParseSysctlKey(s string) (SysctlKey, error) {
 
 func notSysctlKey(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("._-/", r) }
 
+var swapSeparators = strings.NewReplacer(".", "/", "/", ".")
+
 // Path returns the file of the parameter, seen from /proc/sys. As in sysctl.d,
 // the first separator decides: after a dot, dots separate and a slash stands
 // for a dot inside a part, as in net.ipv4.conf.eth0/100.forwarding; after a
@@ -42,7 +44,7 @@ func (k SysctlKey) Path() string {
 	if i := strings.IndexAny(k.s, "./"); i < 0 || k.s[i] == '/' {
 		return k.s
 	}
-	return strings.NewReplacer(".", "/", "/", ".").Replace(k.s)
+	return swapSeparators.Replace(k.s)
 }
 
 // Compare orders keys by their bytes.

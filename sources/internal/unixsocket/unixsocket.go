@@ -1,0 +1,106 @@
+// Package unixsocket gives programs of the host the socket that they serve.
+package unixsocket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the longest path that fits into a socket address.
+const maxPath = 107
+
+// Given returns the socket that the service manager has handed over, or nil when
+// it has not.
+func Given() (*net.UnixListener, error) {
+	given, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("take over the socket: %w", err)
+	}
+	if len(given) == 0 {
+		return nil, nil
+	}
+	l, ok := given[0].(*net.UnixListener)
+	if !ok || len(given) > 1 {
+		return nil, fmt.Errorf("take over the socket: got %d sockets, want one stream socket of the Unix family", len(given))
+	}
+	return l, nil
+}
+
+// Listen makes a socket at path for this process's user, or for the user uid
+// unless that is negative. One that a killed program left behind is replaced.
+func Listen(path string, uid int) (*net.UnixListener, error) {
+	l, err := bind(path)
+	if err == nil && uid >= 0 {
+		if err = os.Chown(path, uid, -1); err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func bind(path string) (*net.UnixListener, error) {
+	if n := len(path); n > maxPath {
+		return nil, fmt.Errorf("the path has %d bytes, want at most %d", n, maxPath)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	// The umask decides the mode that a socket is born with.
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+}
+
+// removeStale removes a socket at path on which nobody listens.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is a file that is not a socket")
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return errors.New("another program listens there")
+	}
+	return os.Remove(path)
+}
+
+// PeerUID returns the user at the other end of c.
+func PeerUID(c *net.UnixConn) (uint32, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("credentials of the peer: %w", err)
+	}
+	var cred *unix.Ucred
+	var fault error
+	err = raw.Control(func(fd uintptr) {
+		cred, fault = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, fault); err != nil {
+		return 0, fmt.Errorf("credentials of the peer: %w", err)
+	}
+	return cred.Uid, nil
+}
