@@ -26,7 +26,7 @@ func describe(g store.Generation, snap *store.Snapshot, next *store.Generation) 
 	switch t := snap.Try; {
 	case t != nil && t.Generation == g.ID:
 		out.Confirmed, out.Deadline = false, &t.Deadline
-	case g.Try && next != nil && next.Parent == g.ID && next.Origin == store.OriginTryExpired:
+	case g.Try && next != nil && next.Parent == g.ID && (next.Origin == store.OriginTryExpired || next.Origin == store.OriginTryEnded):
 		out.Confirmed = false
 	}
 	return out

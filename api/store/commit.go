@@ -125,10 +125,13 @@ func (s *Store) revert(r RevertRequest) (Committed, error) {
 	if err := now.report.Err(); err != nil {
 		return Committed{}, err
 	}
-	changed, try := differences(s.user.doc, to.doc), s.state.Try
+	changed, try, origin := differences(s.user.doc, to.doc), s.state.Try, OriginRevert
+	if try != nil {
+		origin = OriginTryEnded
+	}
 	gen, err := s.add(addition{
 		doc: to.doc, changed: changed, now: now,
-		header: header{Generation: Generation{Actor: r.Actor, Message: r.Message, Origin: OriginRevert}},
+		header: header{Generation: Generation{Actor: r.Actor, Message: r.Message, Origin: origin}},
 	})
 	if err != nil {
 		return Committed{}, err

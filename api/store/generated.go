@@ -153,7 +153,9 @@ func (s *Store) dropWeak() {
 	}
 	next := s.state
 	next.Version = s.opt.Version
-	if len(dropped) > 0 {
+	// Another image has other defaults: what was read before is stale, although
+	// nothing stored may have changed.
+	if len(dropped) > 0 || s.state.Version != "" {
 		next.Revision++
 	}
 	slices.SortFunc(dropped, key.Key.Compare)

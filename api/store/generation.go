@@ -39,6 +39,7 @@ type Generation struct {
 // Origins of the generations that the store makes.
 const (
 	OriginRevert     = "revert"
+	OriginTryEnded   = "try-ended" // a revert before the try was confirmed
 	OriginTryExpired = "try-expired"
 	OriginRecovery   = "recovery"
 )

@@ -177,7 +177,11 @@ func (m *model) revert(to uint64) error {
 		}
 		doc = m.gens[i].doc
 	}
-	m.add(doc, OriginRevert)
+	origin := OriginRevert
+	if m.try != nil {
+		origin = OriginTryEnded
+	}
+	m.add(doc, origin)
 	m.trim()
 	return nil
 }
@@ -214,11 +218,8 @@ func (m *model) generate(changes []modelChange, strength Strength) {
 // restart is a new process, on a new boot where the machine was restarted.
 func (m *model) restart(version string, reboot bool) {
 	if version != m.version {
-		before := len(m.gen)
 		maps.DeleteFunc(m.gen, func(_ string, v modelValue) bool { return v.strength == Weak && v.version != version })
-		if len(m.gen) != before {
-			m.revision++
-		}
+		m.revision++ // other defaults
 		m.version = version
 	}
 	if reboot {

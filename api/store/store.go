@@ -43,8 +43,9 @@ type Options struct {
 	// It must not call the store. Default: user over generated, all of it fine.
 	Evaluate func(user, generated document.Document, stage Stage) (effective document.Document, rep report.Report)
 
-	// Notify receives the events in their order, after what they tell of has
-	// become lasting. It must not block; it may call the store.
+	// Notify receives the events in their order, one at a time, after what they
+	// tell of has become lasting; at times a moment after the method that
+	// caused them has returned. It must not block; it may call the store.
 	Notify func(Event)
 
 	Retain      int   // number of generations to keep; default 200

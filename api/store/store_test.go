@@ -29,6 +29,8 @@ type node struct {
 	elapsed atomic.Int64
 	wall    atomic.Int64 // seconds added to the wall clock
 
+	quiet func() // waits for what is under way; in bubbles
+
 	mu     sync.Mutex
 	events []string
 }
@@ -117,6 +119,9 @@ func (n *node) kill(s *Store) {
 
 // told returns the events since it was asked last.
 func (n *node) told() []string {
+	if n.quiet != nil {
+		n.quiet()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer func() { n.events = nil }()

@@ -157,3 +157,20 @@ func TestPatchLaws(t *testing.T) {
 		}
 	}
 }
+
+// What is parsed prints back to a document that parses the same, so that a
+// stored generation never changes by being read.
+func FuzzParseTOML(f *testing.F) {
+	f.Add("[settings]\nmotd = \"x\"\n[settings.a]\nb = [1, {c = 0.5}]\n")
+	f.Add("[settings.kernel.sysctl]\n\"vm.max\" = '1'\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := document.ParseTOML([]byte(s))
+		if err != nil {
+			return
+		}
+		again, err := document.ParseTOML(d.TOML())
+		if err != nil || !again.Equal(d) {
+			t.Errorf("ParseTOML(%q) = %s, which prints as %q and parses as %s, %v", s, d.JSON(), d.TOML(), again.JSON(), err)
+		}
+	})
+}
