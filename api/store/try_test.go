@@ -104,7 +104,7 @@ func TestTryReverted(t *testing.T) {
 		wantEvents(t, n, "revert 4 a", "try-reverted 4 ")
 		sleep(time.Hour)
 		wantUser(t, s, "a = 1")
-		wantHistory(t, s, "1<0", "2<1", "3<2", "4<3 revert")
+		wantHistory(t, s, "1<0", "2<1", "3<2", "4<3 try-ended")
 	})
 }
 
