@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,7 @@ type change struct {
 	tx      string
 	message string
 	try     time.Duration
+	wait    waiting
 	dryRun  bool
 }
 
@@ -39,6 +41,7 @@ func (c *change) commitFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.message, "message", "", "why, as `TEXT` for the history")
 	f.DurationVar(&c.try, "try", 0, "take the change back after `TIME`, as in 5m, unless it is confirmed by then")
+	c.wait.flag(cmd)
 }
 
 // check refuses options that do not go together.
@@ -51,10 +54,10 @@ func (c *change) check(cmd *cobra.Command) error {
 		return usage("--tx: the name is empty")
 	case c.tx != "" && c.dryRun:
 		return &UsageError{Err: fmt.Errorf("--tx and --dry-run exclude each other"), Hint: "apiclient diff --tx " + c.tx + " shows what a transaction would change"}
-	case c.tx != "" && (c.message != "" || c.try != 0):
-		return &UsageError{Err: fmt.Errorf("--message and --try belong to the commit of transaction %s", c.tx), Hint: "apiclient tx commit --help"}
+	case c.tx != "" && (c.message != "" || c.try != 0 || changed("wait")):
+		return &UsageError{Err: fmt.Errorf("--message, --try and --wait belong to the commit of transaction %s", c.tx), Hint: "apiclient tx commit --help"}
 	}
-	return nil
+	return c.wait.check()
 }
 
 // A stage adds changes to the transaction called tx and returns the number of
@@ -85,14 +88,20 @@ func (c *change) run(cmd *cobra.Command, s stage) error {
 	if err == nil {
 		err = c.commit(cmd, api, tx)
 	}
-	if err != nil {
+	if err != nil && !isCommitted(err) {
 		drop(ctx, api, tx)
 		return err
 	}
 	if warnings > 0 {
 		c.p.remark(cmd, "there are %d warnings; --dry-run and apiclient validate show them", warnings)
 	}
-	return nil
+	return err
+}
+
+// isCommitted reports whether the settings are changed in spite of err.
+func isCommitted(err error) bool {
+	_, ok := errors.AsType[*unapplied](err)
+	return ok
 }
 
 // drop forgets tx, also when ctx has ended. It is a courtesy: a transaction
@@ -106,7 +115,7 @@ func drop(ctx context.Context, api *client.Client, tx string) {
 // commit makes what is pending in tx the settings of the node.
 func (c *change) commit(cmd *cobra.Command, api *client.Client, tx string) error {
 	done, err := api.Commit(cmd.Context(), client.CommitRequest{
-		Tx: tx, Message: c.message, Try: c.try, IfMatch: c.ifMatch, Apply: true,
+		Tx: tx, Message: c.message, Try: c.try, IfMatch: c.ifMatch, Apply: true, Wait: c.wait.of(cmd),
 	})
 	if err != nil {
 		return err
@@ -115,7 +124,8 @@ func (c *change) commit(cmd *cobra.Command, api *client.Client, tx string) error
 }
 
 // committed tells what a commit did: nothing on standard output unless -o asks
-// for data, and on standard error what a person has to know.
+// for data, and on standard error what a person has to know. A change that was
+// waited for and is not applied is an error.
 func (p *program) committed(cmd *cobra.Command, done client.Committed) error {
 	what := "1 setting"
 	if n := len(done.Changed); n != 1 {
@@ -128,13 +138,16 @@ func (p *program) committed(cmd *cobra.Command, done client.Committed) error {
 	if !done.Applied {
 		p.remark(cmd, "nothing was applied: this API only stores settings")
 	}
-	if p.output == "" {
+	if p.output != "" {
+		done.Changed = orEmpty(done.Changed)
+		if err := p.write(cmd, nodeOf(done), "json", "commit"); err != nil {
+			return err
+		}
+	}
+	if done.Apply == nil {
 		return nil
 	}
-	if done.Changed == nil {
-		done.Changed = []string{}
-	}
-	return p.write(cmd, nodeOf(done), "json", "commit")
+	return p.outcome(cmd, *done.Apply)
 }
 
 // plan prints what is pending in tx would change.

@@ -98,8 +98,9 @@ func (p *program) commands() []*cobra.Command {
 	}
 	return slices.Concat(
 		in(groupSettings, p.getCommand(), p.setCommand(), p.unsetCommand(), p.applyCommand(), p.editCommand(),
-			p.validateCommand(), p.schemaCommand(), p.watchCommand()),
-		in(groupGenerations, p.diffCommand(), p.historyCommand(), p.revertCommand(), p.confirmCommand(), p.txCommand()),
+			p.validateCommand(), p.schemaCommand(), p.explainCommand(), p.watchCommand()),
+		in(groupGenerations, p.diffCommand(), p.historyCommand(), p.revertCommand(), p.confirmCommand(), p.txCommand(),
+			p.applyStatusCommand()),
 		in(groupOther, p.eventsCommand(), p.rawCommand(), completionCommand()),
 	)
 }

@@ -64,8 +64,8 @@ func (p *program) edit(cmd *cobra.Command, c *change) error {
 			return text.kept(err)
 		}
 		err := p.applyText(cmd, c, text)
-		if err == nil {
-			return os.RemoveAll(text.dir)
+		if err == nil || isCommitted(err) {
+			return errors.Join(err, os.RemoveAll(text.dir))
 		}
 		if !asks(cmd) {
 			return text.kept(err)

@@ -63,6 +63,10 @@ func WriteError(w io.Writer, err error) {
 		writeFaults(w, faults)
 		return
 	}
+	if e, ok := errors.AsType[*unapplied](err); ok {
+		e.write(w)
+		return
+	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "apiclient: interrupted")
 		return
@@ -145,6 +149,7 @@ var ways = map[string]string{
 	"try-pending":   "keep it with: apiclient confirm; or take it back with: apiclient revert GENERATION (see apiclient history)",
 	"no-try":        "start one with: apiclient set --try 5m KEY=VALUE",
 	"no-generation": "see which there are with: apiclient history",
+	"unknown-apply": "see the last one with: apiclient apply-status",
 }
 
 func unreachableHint(e *client.Unreachable) string {

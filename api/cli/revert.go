@@ -9,6 +9,7 @@ import (
 func (p *program) revertCommand() *cobra.Command {
 	var message string
 	var dryRun bool
+	var wait waiting
 	cmd := &cobra.Command{
 		Use:   "revert GENERATION",
 		Short: "Go back to the settings of an earlier generation",
@@ -23,6 +24,9 @@ generation; nothing is lost. A try that is under way ends with it.`,
 			if err != nil {
 				return err
 			}
+			if err := wait.check(); err != nil {
+				return err
+			}
 			api := p.client(cmd)
 			if dryRun {
 				plan, err := api.Plan(cmd.Context(), client.PlanRequest{Revert: &id})
@@ -31,7 +35,7 @@ generation; nothing is lost. A try that is under way ends with it.`,
 				}
 				return p.writePlan(cmd, plan)
 			}
-			done, err := api.Revert(cmd.Context(), id, message)
+			done, err := api.Revert(cmd.Context(), id, message, wait.of(cmd))
 			if err != nil {
 				return err
 			}
@@ -39,6 +43,7 @@ generation; nothing is lost. A try that is under way ends with it.`,
 		},
 	}
 	cmd.Flags().StringVar(&message, "message", "", "why, as `TEXT` for the history")
+	wait.flag(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
 	return cmd
 }

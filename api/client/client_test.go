@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bulkhead-os/bulkhead/api/applier"
 	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
 )
@@ -106,6 +108,58 @@ func TestRequests(t *testing.T) {
 			sent: "POST /tx/commit_and_apply", want: client.Committed{Changed: []string{}},
 		},
 		{
+			name: "commit, apply and wait", header: map[string]string{"Bulkhead-Applied": "failed", "Bulkhead-Apply": "x"},
+			answer: `{"changed":["settings.motd"],"apply":{"id":"x","status":"failed","files":[{"path":"/etc/motd","action":"update","error":"full"}]}}`,
+			call: func(c *client.Client) (any, error) {
+				return c.Commit(ctx, client.CommitRequest{Apply: true, Wait: 30 * time.Second})
+			},
+			sent: "POST /tx/commit_and_apply?wait=30s",
+			want: client.Committed{Changed: []string{"settings.motd"}, Applied: true, ApplyID: "x", Apply: &client.Apply{
+				ID: "x", Status: applier.Failed, Files: []applier.File{{Path: "/etc/motd", Action: plan.Update, Error: "full"}},
+			}},
+		},
+		{
+			name: "wait for an API that does not", answer: `["settings.motd"]`,
+			call: func(c *client.Client) (any, error) {
+				return c.Commit(ctx, client.CommitRequest{Apply: true, Wait: time.Second})
+			},
+			sent: "POST /tx/commit_and_apply?wait=1s", want: client.Committed{Changed: []string{"settings.motd"}, Applied: true},
+		},
+		{
+			name: "apply", header: map[string]string{"Bulkhead-Apply": "x"},
+			call: func(c *client.Client) (any, error) { return c.Apply(ctx, 0) },
+			sent: "POST /tx/apply", want: client.Apply{ID: "x"},
+		},
+		{
+			name: "apply and wait", answer: `{"id":"x","status":"ok"}`,
+			call: func(c *client.Client) (any, error) { return c.Apply(ctx, time.Minute) },
+			sent: "POST /tx/apply?wait=1m0s", want: client.Apply{ID: "x", Status: applier.OK},
+		},
+		{
+			name: "applies", answer: `[{"id":"x","status":"running"}]`,
+			call: func(c *client.Client) (any, error) { return c.Applies(ctx, 1) },
+			sent: "GET /applies?limit=1", want: []client.Apply{{ID: "x", Status: client.Running}},
+		},
+		{
+			name: "one apply", answer: `{"id":"a/b","status":"nothing"}`,
+			call: func(c *client.Client) (any, error) { return c.FindApply(ctx, "a/b") },
+			sent: "GET /applies/a%2Fb", want: client.Apply{ID: "a/b", Status: applier.Nothing},
+		},
+		{
+			name: "readers", answer: `{"settings.motd":{"files":[{"name":"base-motd","path":"/etc/motd","units":[],"on_change":"restart"}],"programs":[]}}`,
+			call: func(c *client.Client) (any, error) { return c.Readers(ctx, motd) },
+			sent: "GET /metadata/readers?keys=settings.motd",
+			want: client.Readers{Files: []client.FileReader{{Name: "base-motd", Path: "/etc/motd", Units: []string{}, OnChange: "restart"}}, Programs: []string{}},
+		},
+		{
+			name: "plan of files", answer: `{"generation":3,"changes":[],"files":[],"daemon_reload":true,"actions":[],"units":[{"name":"a.service","action":"stop"}]}`,
+			call: func(c *client.Client) (any, error) { return c.Plan(ctx, client.PlanRequest{}) },
+			sent: "POST /plan",
+			want: client.Plan{Generation: 3, Changes: []document.Change{}, Host: &applier.Plan{
+				Files: []plan.FileChange{}, DaemonReload: true, Actions: []plan.Action{}, Units: []plan.UnitAction{{Name: "a.service", Action: plan.Stop}},
+			}},
+		},
+		{
 			name: "drop", answer: `["settings.motd"]`,
 			call: func(c *client.Client) (any, error) { return c.Drop(ctx, "t") },
 			sent: "DELETE /tx?tx=t", want: []string{"settings.motd"},
@@ -144,7 +198,7 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			name: "revert", answer: `[]`,
-			call: func(c *client.Client) (any, error) { return c.Revert(ctx, 7, "why") },
+			call: func(c *client.Client) (any, error) { return c.Revert(ctx, 7, "why", 0) },
 			sent: "POST /generations/7/revert?message=why", want: client.Committed{Changed: []string{}, Applied: true},
 		},
 		{

@@ -18,11 +18,12 @@ const Reset = "reset"
 // An Event is something that happened to the settings.
 type Event struct {
 	ID         string    `json:"id"`
-	Kind       string    `json:"kind"` // commit, revert, try-started, …, or Reset
+	Kind       string    `json:"kind"` // commit, apply-finished, …, or Reset
 	Generation uint64    `json:"generation,omitempty"`
 	Keys       []string  `json:"keys,omitempty"` // texts of keys
 	Actor      Actor     `json:"actor"`
 	Message    string    `json:"message,omitempty"`
+	Apply      string    `json:"apply,omitempty"` // the name of the apply that it is about
 	Time       time.Time `json:"time"`
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/api/applier"
+	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
@@ -159,9 +161,10 @@ func valueOf(raw json.RawMessage) (*document.Value, error) {
 }
 
 // Revert makes the settings of an earlier generation current again, by adding
-// a generation.
-func (c *Client) Revert(ctx context.Context, id uint64, message string) (Committed, error) {
-	return c.committed(ctx, Request{Method: http.MethodPost, URI: uri(generationURI(id, "/revert"), "message", message)})
+// a generation, and has them applied. With a wait other than 0 it waits as long
+// for that.
+func (c *Client) Revert(ctx context.Context, id uint64, message string, wait time.Duration) (Committed, error) {
+	return c.committed(ctx, Request{Method: http.MethodPost, URI: uri(generationURI(id, "/revert"), "message", message, "wait", waitText(wait))})
 }
 
 // Confirm keeps the generation that is being tried: the one called id, or
@@ -185,6 +188,7 @@ type Plan struct {
 	Generation uint64 // that the plan starts from
 	Changes    []document.Change
 	Faults     []report.Fault
+	Host       *applier.Plan // what an apply would do; nil where nothing applies settings. Its faults are among Faults.
 }
 
 // Plan tells what a change would do, and does nothing.
@@ -193,6 +197,11 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (Plan, error) {
 		Generation uint64         `json:"generation"`
 		Changes    []change       `json:"changes"`
 		Faults     []report.Fault `json:"faults"`
+
+		Files        *[]plan.FileChange `json:"files"`
+		DaemonReload bool               `json:"daemon_reload"`
+		Actions      []plan.Action      `json:"actions"`
+		Units        []plan.UnitAction  `json:"units"`
 	}
 	revert := ""
 	if r.Revert != nil {
@@ -206,5 +215,9 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	changes, err := changesOf(wire.Changes)
-	return Plan{Generation: wire.Generation, Changes: changes, Faults: wire.Faults}, err
+	out := Plan{Generation: wire.Generation, Changes: changes, Faults: wire.Faults}
+	if wire.Files != nil {
+		out.Host = &applier.Plan{Files: *wire.Files, DaemonReload: wire.DaemonReload, Actions: wire.Actions, Units: wire.Units}
+	}
+	return out, err
 }

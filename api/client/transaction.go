@@ -1,7 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -44,7 +47,8 @@ type CommitRequest struct {
 	Message string
 	Try     time.Duration // 0 for good, else the commit is taken back unless confirmed in time
 	IfMatch string
-	Apply   bool // also write the files and restart the units that the change touches
+	Apply   bool          // also write the files and restart the units that the change touches
+	Wait    time.Duration // for the apply; 0 for not at all
 }
 
 // A Committed is a new generation of the settings.
@@ -54,6 +58,8 @@ type Committed struct {
 	ETag        string     `json:"-"`
 	TryDeadline *time.Time `json:"try-deadline,omitempty"` // when a try is taken back
 	Applied     bool       `json:"applied"`                // false where nothing applies settings, and when not asked for
+	ApplyID     string     `json:"-"`                      // the name of the apply
+	Apply       *Apply     `json:"apply,omitempty"`        // what has become of it, for who waits
 }
 
 // Commit commits a transaction.
@@ -62,13 +68,16 @@ func (c *Client) Commit(ctx context.Context, r CommitRequest) (Committed, error)
 	if r.Apply {
 		path = "/tx/commit_and_apply"
 	}
-	try := ""
+	try, wait := "", ""
 	if r.Try != 0 {
 		try = r.Try.String()
 	}
+	if r.Apply {
+		wait = waitText(r.Wait)
+	}
 	out, err := c.committed(ctx, Request{
 		Method: http.MethodPost, IfMatch: r.IfMatch,
-		URI: uri(path, "tx", r.Tx, "message", r.Message, "try", try),
+		URI: uri(path, "tx", r.Tx, "message", r.Message, "try", try, "wait", wait),
 	})
 	out.Applied = out.Applied && r.Apply
 	return out, err
@@ -76,13 +85,23 @@ func (c *Client) Commit(ctx context.Context, r CommitRequest) (Committed, error)
 
 // committed sends a request that makes a generation.
 func (c *Client) committed(ctx context.Context, r Request) (Committed, error) {
-	var out Committed
-	res, err := c.do(ctx, r, &out.Changed)
+	var body json.RawMessage
+	res, err := c.do(ctx, r, &body)
 	if err != nil {
 		return Committed{}, err
 	}
+	var out Committed
+	// An object for who waits; an API that does not know of waiting gives the list.
+	into := any(&out.Changed)
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		into = &out
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return Committed{}, fmt.Errorf("%s %s: decode the answer: %w", r.method(), r.URI, err)
+	}
 	out.ETag = res.Header.Get("ETag")
 	out.Applied = res.Header.Get("Bulkhead-Applied") != "no"
+	out.ApplyID = res.Header.Get("Bulkhead-Apply")
 	// Absent or foreign headers leave the zero value: the commit stands anyway.
 	out.Generation, _ = strconv.ParseUint(res.Header.Get("Bulkhead-Generation"), 10, 64)
 	if t, err := time.Parse(time.RFC3339, res.Header.Get("Bulkhead-Try-Deadline")); err == nil {

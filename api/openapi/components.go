@@ -40,7 +40,9 @@ func table(of object) object {
 var settings = object{{"type", "object"}, {"description", "Settings nested by the segments of their names."}}
 
 // components are the schemas of what the API answers.
-func components() object {
+func components() object { return append(settingsComponents(), hostComponents()...) }
+
+func settingsComponents() object {
 	return object{
 		{"Any", object{}},
 		{"Text", str("")},
@@ -49,7 +51,9 @@ func components() object {
 		{"SettingsPatch", object{{"type", "object"}, {"description", "Settings as in Settings, of which only those to change are given. null unsets in a merge patch and stands for nothing elsewhere."}}},
 		{"Pairs", record(object{{"request_payload", list(str("KEY=VALUE"))}}, "request_payload")},
 		{"SettingsOrOrigins", object{{"anyOf", []any{ref("Origins"), ref("SettingsPart")}}}},
-		{"Sections", record(object{{"settings", settings}, {"os", ref("OS")}})},
+		{"Sections", record(object{
+			{"settings", settings}, {"services", ref("Services")}, {"configuration-files", ref("ConfigurationFiles")}, {"os", ref("OS")},
+		})},
 		{"Origins", table(ref("Origin"))},
 		{"Origin", record(object{
 			{"value", object{}},
@@ -89,6 +93,10 @@ func components() object {
 			{"generation", count("The generation that the plan starts from.")},
 			{"changes", list(ref("Change"))},
 			{"faults", list(ref("Fault"))},
+			{"files", list(ref("FileChange"))},
+			{"daemon_reload", truth("systemd has to read its units again.")},
+			{"actions", list(ref("ProgramAction"))},
+			{"units", list(ref("UnitAction"))},
 		}, "generation", "changes", "faults")},
 		{"OS", record(object{
 			{"variant_id", str("")},

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,9 @@ func responses(rt server.Route) object {
 		good = object{{"description", "Done."}}
 	}
 	out := object{{strconv.Itoa(rt.Status), good}}
+	if rt.Waits != "" {
+		out = waiting(rt, out)
+	}
 	if slices.ContainsFunc(rt.Params, func(p server.Param) bool { return p.Name == "If-None-Match" }) {
 		out = append(out, member{"304", object{{"description", "The caller has the current settings."}}})
 	}
@@ -154,6 +158,21 @@ func responses(rt server.Route) object {
 		kinds = kinds[n:]
 	}
 	return out
+}
+
+// waiting adds to out what the caller gets who waits for an apply.
+func waiting(rt server.Route, out object) object {
+	schema, about := ref(rt.Waits), rt.Summary+"."
+	if rt.Status == http.StatusOK {
+		return object{{"200", object{
+			{"description", about + " The answer is the second with `wait`."},
+			{"content", object{{rt.Type, object{{"schema", object{{"anyOf", []any{ref(rt.Answer), schema}}}}}}}},
+		}}}
+	}
+	return append(object{{"200", object{
+		{"description", about + " This is the answer with `wait`."},
+		{"content", object{{"application/json", object{{"schema", schema}}}}},
+	}}}, out...)
 }
 
 // refusal describes an answer that refuses, for one of kinds.

@@ -29,6 +29,8 @@ var (
 	UnknownSetting      = Kind{"unknown-setting", http.StatusNotFound, "unknown setting", "The variant has no setting of this name."}
 	NoRoute             = Kind{"no-route", http.StatusNotFound, "unknown route", "The API has nothing at this path."}
 	NoGeneration        = Kind{"no-generation", http.StatusNotFound, "unknown generation", "There is no generation of this number, or it was retired."}
+	UnknownApply        = Kind{"unknown-apply", http.StatusNotFound, "unknown apply", "There is no apply of this name, or it is forgotten: the last 50 since the daemon started are kept."}
+	UnknownName         = Kind{"unknown-name", http.StatusNotFound, "unknown name", "The image has no service or no configuration file of this name."}
 	WrongMethod         = Kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", "The path exists and does not take the method. `Allow` lists those it takes."}
 	NoTry               = Kind{"no-try", http.StatusConflict, "nothing is being tried", "There is no try to confirm, or another generation is being tried."}
 	TryPending          = Kind{"try-pending", http.StatusConflict, "a try is pending", "A generation is being tried; confirm it or revert it first."}
@@ -38,7 +40,7 @@ var (
 	TooManyTransactions = Kind{"too-many-transactions", http.StatusTooManyRequests, "too many transactions", "As many transactions are open as there may be; commit or drop some."}
 	TooManyStreams      = Kind{"too-many-streams", http.StatusTooManyRequests, "too many event streams", "As many event streams are open as there may be."}
 	Internal            = Kind{"internal", http.StatusInternalServerError, "internal error", "A fault of the daemon. Its log has the cause under the number in `instance`."}
-	NoApply             = Kind{"no-apply", http.StatusServiceUnavailable, "nothing applies settings here", "There is no apply service on this node, as in a sandbox."}
+	NoApply             = Kind{"no-apply", http.StatusServiceUnavailable, "nothing applies settings here", "There is no apply service on this node."}
 	ReadOnly            = Kind{"read-only", http.StatusServiceUnavailable, "storage cannot be written", "The storage of the settings is read-only or broken. Settings can be read."}
 	Busy                = Kind{"busy", http.StatusServiceUnavailable, "too many connections", "As many connections are open as there may be."}
 	NoSpace             = Kind{"no-space", http.StatusInsufficientStorage, "storage is full", "There is no space to store the change. Nothing was changed."}
@@ -48,7 +50,7 @@ var (
 func Kinds() []Kind {
 	all := []Kind{
 		InvalidSettings, BadRequest, InvalidParameter, InvalidTransaction, UnsupportedType, Forbidden, ForeignOrigin,
-		UnknownSetting, NoRoute, NoGeneration, WrongMethod, NoTry, TryPending, Stale, TooLarge, NothingPending,
+		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, TryPending, Stale, TooLarge, NothingPending,
 		TooManyTransactions, TooManyStreams, Internal, NoApply, ReadOnly, Busy, NoSpace,
 	}
 	slices.SortFunc(all, func(a, b Kind) int {

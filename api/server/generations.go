@@ -162,6 +162,15 @@ func (s *Server) changes(a, b document.Document) []document.Change {
 
 // revert answers POST /generations/{id}/revert.
 func (s *Server) revert(c *call) error {
+	how, err := c.applying()
+	if err != nil {
+		return err
+	}
+	wanted, err := c.query.choice("apply", "1", "0")
+	if err != nil {
+		return err
+	}
+	how.wanted = wanted == "1"
 	message, err := c.query.message()
 	if err != nil {
 		return err
@@ -175,7 +184,7 @@ func (s *Server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.sendCommitted(c, done)
+	return s.sendCommitted(c, done, "revert", how)
 }
 
 // confirm answers POST /confirm.

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api"
+	"github.com/bulkhead-os/bulkhead/api/applier"
 	"github.com/bulkhead-os/bulkhead/api/store"
 	"github.com/bulkhead-os/bulkhead/models/report"
 )
@@ -40,11 +43,22 @@ func (s *Server) faults() []report.Fault {
 	if err := s.opt.Notices.Audit.Err(); err != nil {
 		out = append(out, report.Fault{Severity: report.Error, Code: codeAudit, Detail: err.Error(), Hint: "changes are made and not recorded until the file can be written again"})
 	}
+	if a, ok := s.applies.last(); ok && a.Status == applier.Failed {
+		out = append(out, report.Fault{
+			Severity: report.Error, Code: codeApply, Hint: "GET /applies/" + a.ID + " says more; POST /tx/apply tries again",
+			Detail: fmt.Sprintf("generation %d was not applied in full: %s", a.Generation, strings.Join(a.failures(), "; ")),
+		})
+	}
 	return out
 }
 
-// codeAudit is the code of the fault that the audit log cannot be written.
-const codeAudit report.Code = "audit-not-writable"
+// The codes of faults of the daemon.
+const (
+	codeAudit       report.Code = "audit-not-writable" // the audit log cannot be written
+	codeApply       report.Code = "apply-failed"       // the last apply failed
+	codeNoPlan      report.Code = "no-plan"            // the apply service gives no plan
+	codeNotRendered report.Code = "not-rendered"       // a file cannot be made from the settings
+)
 
 // getSchema answers GET /schema. The schema is large and seldom asked for, so
 // it is not kept.

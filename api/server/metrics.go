@@ -17,6 +17,7 @@ type metrics struct {
 	requests map[*Route]*counters
 	all      *prometheus.CounterVec
 	commits  prometheus.Histogram
+	applies  *prometheus.HistogramVec
 	page     http.Handler
 }
 
@@ -38,7 +39,11 @@ func newMetrics(s *Server) *metrics {
 		Name: "bulkhead_commit_seconds", Help: "Time that commits took.",
 		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5},
 	})
-	m.registry.MustRegister(m.all, m.commits)
+	m.applies = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "bulkhead_apply_seconds", Help: "Time that applies took, by how they ended.",
+		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 90},
+	}, []string{"status"})
+	m.registry.MustRegister(m.all, m.commits, m.applies)
 	for i := range s.routes {
 		m.requests[&s.routes[i]] = new(counters)
 	}
@@ -75,6 +80,10 @@ func (m *metrics) count(rt *Route, status int) {
 		m.requests[rt][i].Store(c)
 	}
 	(*c).Inc()
+}
+
+func (m *metrics) applied(status string, d time.Duration) {
+	m.applies.WithLabelValues(status).Observe(d.Seconds())
 }
 
 func (m *metrics) committed(d time.Duration) { m.commits.Observe(d.Seconds()) }

@@ -19,6 +19,9 @@ type Notices struct {
 	Audit  *audit.Log
 
 	serving atomic.Bool
+
+	reverted atomic.Bool // a try has reverted by itself, and nobody was told yet
+	tell     atomic.Pointer[func()]
 }
 
 // Notify takes an event of the store; it is for store.Options.
@@ -28,6 +31,10 @@ func (n *Notices) Notify(e store.Event) {
 		panic("server: " + err.Error())
 	}
 	n.Events.Publish(e.Kind, data)
+	if e.Kind == store.EventTryReverted {
+		n.reverted.Store(true)
+		n.tellReverted()
+	}
 	if n.own(e) {
 		entry := audit.Entry{
 			Time: e.Time, Actor: e.Actor.Name, UID: e.Actor.UID, Role: e.Actor.Role, Via: e.Actor.Via,
@@ -37,6 +44,19 @@ func (n *Notices) Notify(e store.Event) {
 			entry.Generation = e.Generation
 		}
 		n.Audit.Append(entry)
+	}
+}
+
+// whenReverted has f called when a try reverts by itself: now, too, when one has
+// done so already, while the store was opened.
+func (n *Notices) whenReverted(f func()) {
+	n.tell.Store(&f)
+	n.tellReverted()
+}
+
+func (n *Notices) tellReverted() {
+	if f := n.tell.Load(); f != nil && n.reverted.Swap(false) {
+		(*f)()
 	}
 }
 

@@ -153,6 +153,21 @@ func (q query) try() (time.Duration, error) {
 	return d, nil
 }
 
+const longestWait = 10 * time.Minute
+
+// wait returns for how long the caller waits for an apply, and whether it does.
+func (q query) wait() (time.Duration, bool, error) {
+	v, given := q.get("wait")
+	if !given {
+		return 0, false, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 || d > longestWait {
+		return 0, true, badParameter("wait", "%q is not acceptable", shorten(v)).WithHint("want a time such as 30s, up to 10m")
+	}
+	return d, true, nil
+}
+
 // shorten keeps what a caller sent readable in an answer.
 func shorten(s string) string {
 	const most = 80

@@ -24,6 +24,7 @@ type Route struct {
 	Status  int      // when all went well
 	Type    string   // content type of the answer
 	Answer  string   // name of the answer's schema in the description; empty for none
+	Waits   string   // that of the answer, with status 200, when the caller waits for an apply; empty when he cannot
 	Refuses []problem.Kind
 
 	handle func(*Server, *call) error
@@ -58,6 +59,7 @@ var (
 	paramIfNone   = Param{Name: "If-None-Match", In: "header", About: "ETag of the settings that the caller has. When they are still the current ones the answer is 304.", Type: "string"}
 	paramKeys     = inQuery("keys", "Names joined by commas; the leading `settings.` may be left out. A table stands for all that is in it.")
 	paramEventID  = Param{Name: "Last-Event-ID", In: "header", About: "Id of the last event seen. The stream goes on behind it, or begins with an event `reset` when that is no longer known.", Type: "string"}
+	paramWait     = inQuery("wait", "Wait this long, up to `10m`, for the apply, and answer with what became of it. `Bulkhead-Applied` is `ok`, `failed`, or `started` when the time was too short.")
 	settingsTypes = []string{"application/json", "application/merge-patch+json", "application/toml"}
 )
 
@@ -81,7 +83,7 @@ var routeProblems = struct{ parameter, change, commit []problem.Kind }{
 // Routes returns all routes, in the order in which the description lists them.
 func Routes() []Route {
 	var all []Route
-	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), nodeRoutes()} {
+	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), applyRoutes(), imageRoutes(), nodeRoutes()} {
 		all = append(all, group...)
 	}
 	return all
@@ -135,9 +137,10 @@ func settingsRoutes() []Route {
 		{
 			Method: "POST", Path: "/plan", Role: Operator, handle: (*Server).plan,
 			Summary: "What a change would do",
-			About:   "The change is the body, on top of a transaction or of a generation to go back to. Nothing is stored.",
-			Params:  []Param{inQuery("tx", "A transaction whose pending settings count."), inQuery("revert", "Number of a generation to go back to.")},
-			Body:    settingsTypes, Status: http.StatusOK, Type: typeJSON, Answer: "Plan",
+			About: "The change is the body, on top of a transaction or of a generation to go back to. Nothing is stored. " +
+				"Where settings are applied, the answer has the files, programs and units that an apply would deal with.",
+			Params: []Param{inQuery("tx", "A transaction whose pending settings count."), inQuery("revert", "Number of a generation to go back to.")},
+			Body:   settingsTypes, Status: http.StatusOK, Type: typeJSON, Answer: "Plan",
 			Refuses: []problem.Kind{problem.InvalidSettings, problem.InvalidParameter, problem.InvalidTransaction, problem.UnsupportedType, problem.NoGeneration, problem.TooLarge},
 		},
 	}
@@ -174,15 +177,18 @@ func transactionRoutes() []Route {
 		{
 			Method: "POST", Path: "/tx/commit_and_apply", Role: Operator, Changes: true, handle: (*Server).commitAndApply,
 			Summary: "Commit a transaction and apply it",
-			About:   "As `/tx/commit`. Where nothing applies settings the header `Bulkhead-Applied` is `no`.",
-			Params:  []Param{paramTx, paramMessage, paramTry, paramIfMatch},
-			Status:  http.StatusOK, Type: typeJSON, Answer: "Names", Refuses: p.commit,
+			About: "As `/tx/commit`. `Bulkhead-Applied` is `started`, and `Bulkhead-Apply` the name of the apply for `/applies/{id}`. " +
+				"Where nothing applies settings the former is `no`. The status is 200 also when the apply fails: the settings are committed.",
+			Params: []Param{paramTx, paramMessage, paramTry, paramWait, paramIfMatch},
+			Status: http.StatusOK, Type: typeJSON, Answer: "Names", Waits: "AppliedChange", Refuses: p.commit,
 		},
 		{
-			Method: "POST", Path: "/tx/apply", Role: Operator, Changes: true, handle: (*Server).apply,
+			Method: "POST", Path: "/tx/apply", Role: Operator, Changes: true, handle: (*Server).applyCurrent,
 			Summary: "Apply current settings",
-			Params:  []Param{inQuery("keys", "Names joined by commas. Without it, everything is applied.")},
-			Status:  http.StatusNoContent, Refuses: []problem.Kind{problem.InvalidParameter, problem.NoApply},
+			About: "An apply makes all files what the settings say, and deals with the units of those that change. `Bulkhead-Apply` is its name. " +
+				"One is carried out at a time; requests that come meanwhile share the next one, which takes the newest settings.",
+			Params: []Param{inQuery("keys", "Names joined by commas. They are looked at only: an apply is about all settings."), paramWait},
+			Status: http.StatusNoContent, Waits: "Apply", Refuses: []problem.Kind{problem.InvalidParameter, problem.NoApply},
 		},
 	}
 }
@@ -212,9 +218,10 @@ func generationRoutes() []Route {
 		},
 		{
 			Method: "POST", Path: "/generations/{id}/revert", Role: Operator, Changes: true, handle: (*Server).revert,
-			Summary: "Go back to the settings of a generation", About: "This adds a generation, and ends a try.",
-			Params: []Param{paramID, paramMessage, paramIfMatch},
-			Status: http.StatusOK, Type: typeJSON, Answer: "Names",
+			Summary: "Go back to the settings of a generation",
+			About:   "This adds a generation, ends a try, and applies what came back, as `/tx/commit_and_apply` does.",
+			Params:  []Param{paramID, paramMessage, inQuery("apply", "`0` leaves files and units as they are.", "0", "1"), paramWait, paramIfMatch},
+			Status:  http.StatusOK, Type: typeJSON, Answer: "Names", Waits: "AppliedChange",
 			Refuses: append([]problem.Kind{problem.InvalidSettings, problem.Stale, problem.ReadOnly, problem.NoSpace}, noGeneration...),
 		},
 		{
@@ -253,8 +260,8 @@ func nodeRoutes() []Route {
 		{
 			Method: "GET", Path: "/events", Role: Reader, handle: (*Server).getEvents,
 			Summary: "Events as they happen, as server-sent events",
-			About: "The kinds are commit, revert, try-started, try-confirmed, try-reverted, generated, tx-expired, recovered and migrated, " +
-				"and `reset` where events were missed. The data is a JSON object.",
+			About: "The kinds are commit, revert, try-started, try-confirmed, try-reverted, generated, tx-expired, recovered, migrated, " +
+				"apply-started and apply-finished, and `reset` where events were missed. The data is a JSON object.",
 			Params: []Param{inQuery("kinds", "Kinds of events joined by commas. Without it, all."), paramEventID},
 			Status: http.StatusOK, Type: "text/event-stream", Answer: "Text",
 			Refuses: []problem.Kind{problem.InvalidParameter, problem.TooManyStreams},

@@ -31,7 +31,8 @@ var usualPatience = patience{
 
 // Serve answers requests from l, a Unix socket, until ctx ends; then it
 // finishes the requests that are under way, ends the event streams and returns
-// nil. What takes longer than ten seconds is cut off.
+// nil. What takes longer than ten seconds is cut off. It also has settings
+// applied, and waits no longer for that when ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	hs := &http.Server{
 		Handler: s.Handler(), ConnContext: s.withPeer,
@@ -39,6 +40,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
 	var stopped sync.WaitGroup
+	if s.opt.Applier != nil {
+		applyCtx, end := context.WithCancel(ctx)
+		var work sync.WaitGroup
+		work.Go(func() { s.carryOutApplies(applyCtx) })
+		defer work.Wait()
+		defer end()
+	}
 	stopped.Add(1)
 	unhook := context.AfterFunc(ctx, func() {
 		defer stopped.Done()

@@ -32,6 +32,9 @@ type Options struct {
 	Access   Access
 	Notices  *Notices
 
+	Applier   Applier           // none: settings are stored and served only
+	Catalogue func() *Catalogue // of the image, called once and only when needed; none
+
 	Log         *slog.Logger     // none
 	Now         func() time.Time // time.Now
 	Heartbeat   time.Duration    // of idle event streams; 15 s
@@ -47,6 +50,9 @@ type Server struct {
 	epoch   string // names this run in request numbers
 
 	patience patience
+
+	applies   *applies
+	catalogue func() *Catalogue
 
 	requests atomic.Uint64 // numbers internal errors
 	view     atomic.Pointer[view]
@@ -72,9 +78,14 @@ func New(opt Options) *Server {
 		opt: opt, routes: Routes(), start: opt.Now(), epoch: opt.Notices.Events.Last(),
 		patience: usualPatience,
 		bodies:   make(chan struct{}, largeBodies),
+		applies:  newApplies(),
 		calls:    sync.Pool{New: func() any { return new(call) }},
 	}
+	s.catalogue = catalogueOf(opt.Catalogue)
 	s.metrics = newMetrics(s)
 	opt.Notices.serve(opt.Store)
+	if opt.Applier != nil {
+		opt.Notices.whenReverted(s.applyReverted)
+	}
 	return s
 }

@@ -295,15 +295,25 @@ func (s *Server) getRoot(c *call) error {
 	if !given {
 		return c.sendJSON(struct {
 			Settings json.RawMessage `json:"settings"`
+			Services section         `json:"services,omitempty"`
+			Files    section         `json:"configuration-files,omitempty"`
 			OS       OS              `json:"os"`
-		}{v.body, s.opt.OS})
+		}{v.body, s.section(servicesSection), s.section(filesSection), s.opt.OS})
 	}
 	var sections struct {
 		Settings json.RawMessage   `json:"settings,omitempty"`
+		Services section           `json:"services,omitempty"`
+		Files    section           `json:"configuration-files,omitempty"`
 		OS       map[string]string `json:"os,omitempty"`
 	}
 	if d := underPrefix(v.shown, prefix); d.Len() > 0 {
 		sections.Settings = d.JSON()
+	}
+	if overlap(prefix, servicesSection+".") {
+		sections.Services = s.section(servicesSection).under(servicesSection, prefix)
+	}
+	if overlap(prefix, filesSection+".") {
+		sections.Files = s.section(filesSection).under(filesSection, prefix)
 	}
 	if overlap(prefix, osSection) {
 		sections.OS = s.opt.OS.facts(strings.TrimPrefix(prefix, osSection), strings.HasPrefix(osSection, prefix))

@@ -3,7 +3,6 @@ package server
 import (
 	"time"
 
-	"github.com/bulkhead-os/bulkhead/api/problem"
 	"github.com/bulkhead-os/bulkhead/api/store"
 )
 
@@ -49,7 +48,18 @@ func (s *Server) listTransactions(c *call) error {
 }
 
 // commit answers POST /tx/commit.
-func (s *Server) commit(c *call) error {
+func (s *Server) commit(c *call) error { return s.commitAnd(c, applying{}) }
+
+// commitAndApply answers POST /tx/commit_and_apply.
+func (s *Server) commitAndApply(c *call) error {
+	how, err := c.applying()
+	if err != nil {
+		return err
+	}
+	return s.commitAnd(c, how)
+}
+
+func (s *Server) commitAnd(c *call, how applying) error {
 	tx, err := c.transaction()
 	if err != nil {
 		return err
@@ -74,39 +84,15 @@ func (s *Server) commit(c *call) error {
 	if t := s.opt.Store.Snapshot().Try; t != nil && t.Generation == done.Generation.ID {
 		c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
 	}
-	return s.sendCommitted(c, done)
+	return s.sendCommitted(c, done, "commit", how)
 }
 
 // sendCommitted answers a request that made a generation.
-func (s *Server) sendCommitted(c *call, done store.Committed) error {
+func (s *Server) sendCommitted(c *call, done store.Committed, reason string, how applying) error {
 	c.entry.Generation = done.Generation.ID
 	c.mention(done.Changed)
 	c.setNumber("Bulkhead-Generation", done.Generation.ID)
 	c.w.Header().Set("Etag", s.opt.Store.Snapshot().ETag())
 	c.warn(done.Warnings)
-	return c.sendJSON(texts(done.Changed))
-}
-
-// commitAndApply answers POST /tx/commit_and_apply. There is no apply service
-// to hand the change to, which the answer says.
-func (s *Server) commitAndApply(c *call) error {
-	c.w.Header().Set("Bulkhead-Applied", "no")
-	return s.commit(c)
-}
-
-// apply answers POST /tx/apply.
-func (s *Server) apply(c *call) error {
-	names, given, err := c.query.text("keys")
-	if err != nil {
-		return err
-	}
-	if given {
-		keys, err := s.parseKeys(names)
-		if err != nil {
-			return err
-		}
-		c.mention(keys)
-	}
-	return problem.New(problem.NoApply, "settings are stored and served, and nothing here applies them").
-		WithHint("the daemon runs without an apply service, as in a sandbox")
+	return s.sendApplied(c, done, reason, how)
 }

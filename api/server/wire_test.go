@@ -276,7 +276,7 @@ func TestNode(t *testing.T) {
 		{name: "os by prefix", in: get("/os?prefix=v"), status: 200, want: `{"variant_id":"test-dev","version_id":"1.2.3"}`},
 		{name: "os by prefix with section", in: get("/os?prefix=os.pretty"), status: 200, want: `{"pretty_name":"Bulkhead 1.2.3 (test-dev)"}`},
 		{name: "os by empty prefix", in: get("/os?prefix="), status: 400, want: "invalid-parameter: parameter prefix: is empty"},
-		{name: "unknown route", in: get("/services"), status: 404, want: `no-route: there is nothing at "/services"`},
+		{name: "unknown route", in: get("/nothing"), status: 404, want: `no-route: there is nothing at "/nothing"`},
 		{name: "root with a method it does not take", in: request{line: "POST /"}, status: 405, want: "wrong-method: / does not take POST", header: map[string]string{"Allow": "GET, HEAD"}},
 		{name: "web page", in: request{line: "GET /settings", header: map[string]string{"Origin": "http://localhost"}}, status: 403, want: "foreign-origin: the request carries Origin or Referer, as requests of web pages do"},
 		{name: "link on a web page", in: request{line: "POST /tx/commit", header: map[string]string{"Referer": "x"}}, status: 403, want: "foreign-origin: the request carries Origin or Referer, as requests of web pages do"},

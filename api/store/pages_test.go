@@ -71,6 +71,79 @@ func TestWalkFile(t *testing.T) {
 	}
 }
 
+// What bbolt would follow into the wrong pages, or write over, is found.
+func TestWalkFileDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second round leaves free pages
+		err = db.Update(func(tx *bbolt.Tx) error {
+			for _, name := range []string{"a", "b"} {
+				b, err := tx.CreateBucketIfNotExists([]byte(name))
+				for i := 0; i < 500 && err == nil; i++ {
+					err = b.Put(fmt.Appendf(nil, "%04d", i), make([]byte, 100))
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole := readFile(t, path)
+	m, err := readMeta(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func(b []byte, id uint64) []byte { return b[id*uint64(m.pageSize):] }
+	// root returns the value in which bucket i has its root page.
+	root := func(b []byte, i int) []byte {
+		_, _, v, ok := element(page(b, m.root), i, flagLeaf)
+		if !ok {
+			t.Fatalf("bucket %d not found", i)
+		}
+		return v
+	}
+	tests := []struct {
+		name   string
+		damage func(b []byte)
+	}{
+		{"two buckets share their pages", func(b []byte) { copy(root(b, 0), root(b, 1)) }},
+		{"a page in use is listed as free", func(b []byte) { copy(page(b, m.freelist)[pageHeader:], root(b, 0)[:8]) }},
+		{"a page is listed as free twice", func(b []byte) { ids := page(b, m.freelist)[pageHeader:]; copy(ids[8:16], ids[:8]) }},
+		{"freelist longer than its page", func(b []byte) { order.PutUint16(page(b, m.freelist)[10:], 0xFFF0) }},
+		{"freelist with a length of its own", func(b []byte) {
+			order.PutUint16(page(b, m.freelist)[10:], 0xFFFF)
+			order.PutUint64(page(b, m.freelist)[pageHeader:], 1<<60)
+		}},
+		{"bucket in no page", func(b []byte) { order.PutUint64(root(b, 0), m.high) }},
+		{"bucket in the meta page", func(b []byte) { order.PutUint64(root(b, 0), 1) }},
+		{"bucket that contains itself", func(b []byte) { order.PutUint64(root(b, 0), m.root) }},
+		{"page that overflows the file", func(b []byte) { order.PutUint32(page(b, order.Uint64(root(b, 0)))[12:], 1<<31) }},
+		{"key before its element", func(b []byte) { order.PutUint32(page(b, m.root)[pageHeader+4:], 0) }},
+		{"value longer than the page", func(b []byte) { order.PutUint32(page(b, m.root)[pageHeader+12:], 1<<31) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := slices.Clone(whole)
+			tt.damage(b)
+			var found []error
+			walkFile(bytes.NewReader(b), int64(len(b)), func(_, _, _ []byte) {}, func(err error) { found = append(found, err) })
+			if len(found) == 0 {
+				t.Error("no damage found")
+			}
+		})
+	}
+}
+
 // Whatever the bytes are, reading them ends, and what is called whole can be
 // used by bbolt.
 func FuzzWalkFile(f *testing.F) {

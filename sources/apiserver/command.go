@@ -16,13 +16,14 @@ import (
 
 // Options are what the command line says.
 type Options struct {
-	Root      string
-	Socket    string
-	SocketGID int // negative: leave the group as it is
-	Variant   string
-	Image     string
-	LogLevel  string
-	Retain    int
+	Root        string
+	Socket      string
+	SocketGID   int // negative: leave the group as it is
+	ApplySocket string
+	Variant     string
+	Image       string
+	LogLevel    string
+	Retain      int
 }
 
 // A misuse is an error of the caller of a command.
@@ -63,8 +64,9 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 	f.StringVar(&opt.Root, "root", "/", "`DIR` that stands for the root of the node")
 	f.StringVar(&opt.Socket, "socket", "/run/api.sock", "`PATH` of the socket")
 	f.IntVar(&opt.SocketGID, "socket-gid", -1, "group that may use the socket, as a `NUMBER`")
+	f.StringVar(&opt.ApplySocket, "apply-socket", "", "`PATH` of the apply service's socket (default: "+applySocket+" when it is there and the root is /, else nothing is applied)")
 	f.StringVar(&opt.Variant, "variant", "", "`NAME` of the variant (default: that of the image)")
-	f.StringVar(&opt.Image, "image", "", "`DIR` that holds an image, for its version and variants")
+	f.StringVar(&opt.Image, "image", "", "`DIR` that holds an image, for its version, variants and packages")
 	f.StringVar(&opt.LogLevel, "log-level", "info", "least `LEVEL` to log: debug, info, warn or error")
 	f.IntVar(&opt.Retain, "retain", 200, "`NUMBER` of generations to keep")
 	return cmd

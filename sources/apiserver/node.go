@@ -31,6 +31,7 @@ type node struct {
 	variant *variant.Variant
 	os      server.OS
 	access  server.Access
+	image   string // directory, or empty
 }
 
 // identify finds out what node opt describes.
@@ -57,15 +58,20 @@ func identify(opt Options) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return node{v, complete(facts, v), access(opt)}, nil
+	return node{v, complete(facts, v), access(opt), imageDir(opt)}, nil
+}
+
+// imageDir returns the directory that holds the image, or "" when there is none.
+func imageDir(opt Options) string {
+	if opt.Image == "" && opt.Root == "/" {
+		return "/"
+	}
+	return opt.Image
 }
 
 // image returns the facts about the image, if there is one, and its variants.
 func image(opt Options) (server.OS, fs.FS, error) {
-	dir := opt.Image
-	if dir == "" && opt.Root == "/" {
-		dir = "/"
-	}
+	dir := imageDir(opt)
 	if dir == "" {
 		return server.OS{}, variants.Files, nil
 	}

@@ -74,27 +74,32 @@ func (d *disk) content(name string, info fs.FileInfo) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxRead))
 }
 
-// carryOut does to the disk what ch says. Made is told the directories that it
-// makes.
-func (d *disk) carryOut(ch plan.FileChange, made func(dir string)) error {
+// carryOut does to the disk what ch says.
+func (d *disk) carryOut(ch plan.FileChange) error {
 	switch ch.Action {
 	case plan.Create, plan.Update:
-		return d.write(ch, made)
+		return d.write(ch)
 	case plan.Remove:
 		return d.remove(ch.Path)
 	case plan.Chmod:
 		return d.dress(ch)
+	case plan.Settle:
+		// Its contents are right. Of one that is not wanted any more there is
+		// nothing left.
+		if ch.Owner != "" {
+			return d.dress(ch)
+		}
 	}
 	return nil
 }
 
-func (d *disk) write(ch plan.FileChange, made func(dir string)) error {
+func (d *disk) write(ch plan.FileChange) error {
 	a, err := d.attributes(ch)
 	if err != nil {
 		return err
 	}
 	parent, base := path.Split(relative(ch.Path))
-	dir, err := d.open(path.Clean(parent), made)
+	dir, err := d.open(path.Clean(parent))
 	if err != nil {
 		return err
 	}
@@ -103,7 +108,7 @@ func (d *disk) write(ch plan.FileChange, made func(dir string)) error {
 }
 
 func (d *disk) attributes(ch plan.FileChange) (atomicfile.Attributes, error) {
-	a := atomicfile.Attributes{Mode: ch.Mode, UID: -1, GID: -1}
+	a := atomicfile.Attributes{Mode: fs.FileMode(ch.Mode), UID: -1, GID: -1}
 	if !d.owners {
 		return a, nil
 	}
@@ -113,16 +118,28 @@ func (d *disk) attributes(ch plan.FileChange) (atomicfile.Attributes, error) {
 	return a, errors.Join(err, fault)
 }
 
+// missing returns the directories that a write of file would make.
+func (d *disk) missing(file string) []string {
+	var out []string
+	for dir := path.Dir(file); dir != "/"; dir = path.Dir(dir) {
+		if _, err := d.root.Lstat(relative(dir)); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		out = append(out, dir)
+	}
+	return out
+}
+
 // open opens the directory called name, which it makes if need be, with its
 // parents.
-func (d *disk) open(name string, made func(dir string)) (*os.Root, error) {
+func (d *disk) open(name string) (*os.Root, error) {
 	dir, err := d.root.OpenRoot(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
 	}
 	parent := path.Dir(name)
 	if parent != "." {
-		up, err := d.open(parent, made)
+		up, err := d.open(parent)
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +147,6 @@ func (d *disk) open(name string, made func(dir string)) (*os.Root, error) {
 	}
 	err = d.root.Mkdir(name, 0o755)
 	if err == nil {
-		made("/" + name)
 		err = d.root.Chmod(name, 0o755) // the umask had a say
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {

@@ -8,12 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkhead-os/bulkhead/api/applier"
 	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/api/problem"
 	"github.com/bulkhead-os/bulkhead/api/render"
 	"github.com/bulkhead-os/bulkhead/models/recipe"
+	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/variant"
-	"github.com/bulkhead-os/bulkhead/sources/apply/protocol"
 	"github.com/bulkhead-os/bulkhead/variants"
 )
 
@@ -45,21 +46,16 @@ func loadImage(dir, name string) (*image, error) {
 	if _, err := fs.Stat(packages, "."); err != nil {
 		return nil, fmt.Errorf("packages of the image: %w", err)
 	}
-	var rep interface{ Error() string }
-	img.packages, rep = loadPackages(packages, v.Packages)
-	if rep != nil {
+	var rep report.Report
+	img.packages, rep = recipe.LoadAll(packages, v.Packages)
+	if err := rep.Err(); err != nil {
 		// A fault without a path keeps everything that the packages may own.
-		img.faults = append(img.faults, plan.Fault{Detail: rep.Error()})
+		img.faults = append(img.faults, plan.Fault{Detail: err.Error()})
 	}
 	var broken []plan.Fault
 	img.set, broken = render.Compile(img.packages)
 	img.faults = append(img.faults, broken...)
 	return img, nil
-}
-
-func loadPackages(packages fs.FS, names []string) ([]*recipe.Package, error) {
-	out, rep := recipe.LoadAll(packages, names)
-	return out, rep.Err()
 }
 
 // variantFiles returns the definitions of variants: the image's own, if it has
@@ -73,7 +69,7 @@ func variantFiles(dir string) fs.FS {
 }
 
 // facts returns what templates may know of the image.
-func (img *image) facts(o protocol.OS) render.OS {
+func (img *image) facts(o applier.OS) render.OS {
 	return render.OS{
 		Name: "Bulkhead", Pretty: o.Pretty, Version: o.Version, Build: o.Build, Arch: o.Arch,
 		Variant: img.variant.Name, Platform: img.variant.Platform, Runtime: img.variant.Runtime, RuntimeVersion: img.variant.Version,

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -27,7 +28,9 @@ func newCensor(s *schema.Schema, settings document.Document) censor {
 	}
 	// The replacer prefers what comes first: the longer one of two that begin
 	// alike.
-	slices.SortFunc(found, func(a, b string) int { return len(b) - len(a) })
+	slices.SortFunc(found, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
 	var pairs []string
 	for _, text := range slices.Compact(found) {
 		pairs = append(pairs, text, scalar.Redacted)

@@ -27,7 +27,7 @@ type state struct {
 	// Pending are files that an apply has begun to write. Without it, one that
 	// a killed apply wrote and that nobody wants any more would stay for good.
 	Pending map[string]plan.Written `json:"pending,omitempty"`
-	// Directories are those that applies have made. They go with the last file.
+	// Directories are those that applies make. They go with the last file.
 	Directories map[string]bool `json:"directories,omitempty"`
 }
 

@@ -35,6 +35,20 @@ var RaceDetector = Need{
 	},
 }
 
+// Systemd is what the tests of the programs that manage units boot in namespaces.
+var Systemd = Need{
+	What:     "systemd and nsenter, for tests that boot it in namespaces",
+	Packages: []string{"systemd", "util-linux"},
+	Present: func(context.Context) bool {
+		for _, file := range []string{"/usr/lib/systemd/systemd", "/usr/bin/nsenter"} {
+			if _, err := os.Stat(file); err != nil {
+				return false
+			}
+		}
+		return true
+	},
+}
+
 // An Installer makes needs present.
 type Installer struct {
 	Out  io.Writer // told what is being installed

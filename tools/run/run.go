@@ -34,6 +34,8 @@ type Command struct {
 	// the terminal then reaches this program alone, which passes it on in its
 	// own time.
 	Apart bool
+	// Attr is how the process is made; nil for the usual. Apart is added.
+	Attr *syscall.SysProcAttr
 }
 
 // An Error says how a program did not do its work.
@@ -102,13 +104,20 @@ func (c Command) Start(ctx context.Context) (*Process, error) {
 	// An interrupt lets the go command and daemons clean up behind them.
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
 	p.cmd.WaitDelay = grace
-	if c.Apart {
-		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	}
+	p.cmd.SysProcAttr = c.attributes()
 	if err := p.cmd.Start(); err != nil {
 		return nil, &Error{Command: p.text, Status: -1, Err: cause(err)}
 	}
 	return p, nil
+}
+
+func (c Command) attributes() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{}
+	if c.Attr != nil {
+		*attr = *c.Attr
+	}
+	attr.Setpgid = attr.Setpgid || c.Apart
+	return attr
 }
 
 // cause leaves out the program's name, which the quoted command tells.

@@ -11,12 +11,12 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
-// check runs the checks of the source on all modules.
+// check runs the checks of the source on all modules and packages.
 func (s *Suite) check(ctx context.Context, modules []string) {
 	s.step("format", func() error { return s.format(ctx, modules) })
 	filled, err := s.filled(ctx, modules)
 	if err != nil {
-		s.step("packages", func() error { return err })
+		s.step("modules", func() error { return err })
 		return
 	}
 	for _, m := range filled {
@@ -25,6 +25,7 @@ func (s *Suite) check(ctx context.Context, modules []string) {
 		})
 	}
 	s.step("staticcheck", func() error { return s.staticcheck(ctx, filled) })
+	s.step("packages", s.packages)
 }
 
 // filled returns the modules that have a package. Checkers take a pattern

@@ -151,11 +151,33 @@ func TestCheckWithoutCheckers(t *testing.T) {
 		"FAIL  vet one\n", `fmt.Printf format %d has arg "x" of wrong type string`,
 		"ok    vet tools ",
 		"FAIL  staticcheck\n        build staticcheck: ",
+		"ok    packages ",
 		"ok    tools/policy ",
-		"\n2 passed, 3 failed, 0 skipped\n",
+		"\n3 passed, 3 failed, 0 skipped\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("Check: output\n%swant %q in it", out.String(), want)
 		}
+	}
+}
+
+// What is wrong with packages is told one a line.
+func TestCheckOfPackages(t *testing.T) {
+	root := repository(t, map[string]string{
+		"one/a/a.go":      "// Package a is here.\npackage a\n",
+		"variants/v.toml": "[variant]\nname = \"v\"\nsummary = \"For tests\"\nsettings = [\"motd\", \"autoscaling\"]\npackages = [\"p\"]\n",
+		"packages/p/package.toml": "[package]\nname = \"p\"\nsummary = \"For tests\"\nlicense = \"MIT\"\n" +
+			"[[reads]]\nsettings = [\"settings.motd\", \"settings.kernel.lockdown\"]\nby = \"program\"\n",
+	})
+	var out bytes.Buffer
+	s := suite.Suite{Root: root, Out: &out}
+	if err := s.Check(t.Context()); !errors.Is(err, suite.ErrFailed) {
+		t.Errorf("Check: error %v, want %v", err, suite.ErrFailed)
+	}
+	want := "FAIL  packages\n" +
+		"        p: program reads settings.kernel.lockdown, which no variant with this package has\n" +
+		"        v: nothing reads settings.autoscaling.should-wait\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("Check: output\n%swant %q in it", out.String(), want)
 	}
 }

@@ -18,10 +18,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
+	"github.com/bulkhead-os/bulkhead/sources/apply"
 )
 
 var programs = map[string]func() *cobra.Command{
 	"apiserver": apiserver.Command,
+	"apply":     apply.Command,
 }
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }

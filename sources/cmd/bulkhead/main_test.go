@@ -8,7 +8,8 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n  apiserver    Keep the settings of a node and answer the settings API\n"
+	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n  apiserver    Keep the settings of a node and answer the settings API\n" +
+		"  apply        Make the files and units of a node what its settings say\n"
 	tests := []struct {
 		name           string
 		args           []string
@@ -19,6 +20,7 @@ func TestRun(t *testing.T) {
 		{"unknown program", []string{"bulkhead", "frob"}, 2, "", "bulkhead: there is no program \"frob\"\n" + programs},
 		{"program as argument", []string{"bulkhead", "apiserver", "--variant"}, 2, "", "apiserver: flag needs an argument: --variant\n"},
 		{"program by name", []string{"/usr/bin/apiserver", "--frob"}, 2, "", "apiserver: unknown flag: --frob\n"},
+		{"another program", []string{"bulkhead", "apply", "--units", "frob"}, 2, "", "apply: --units \"frob\", want systemd or record\n"},
 		{"help", []string{"apiserver", "--help"}, 0, "Keep the settings of a node and answer the settings API on a Unix socket.\n", ""},
 	}
 	for _, tt := range tests {

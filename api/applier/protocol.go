@@ -1,10 +1,4 @@
-// Package protocol holds what goes over the socket of apply: requests for plans
-// and applies as JSON, and the answers.
-//
-// POST /plan answers with a plan.Plan. POST /apply answers with a stream of
-// Items, one a line, as things get done; the last one is the Result. Both take a
-// Request and answer problem documents when it is at fault.
-package protocol
+package applier
 
 import (
 	"encoding/json"
@@ -37,6 +31,16 @@ type Change struct {
 	Key string          `json:"key"`
 	Old json.RawMessage `json:"old"`
 	New json.RawMessage `json:"new"`
+}
+
+// A Plan is what would be done, without the settings that change: the one who
+// asks knows them.
+type Plan struct {
+	Files        []plan.FileChange `json:"files"`
+	DaemonReload bool              `json:"daemon_reload"`
+	Actions      []plan.Action     `json:"actions"`
+	Units        []plan.UnitAction `json:"units"`
+	Faults       []plan.Fault      `json:"faults"`
 }
 
 // An Item is one line of the answer to an apply. One of its fields is there.

@@ -1,0 +1,206 @@
+// Package debtree unpacks Debian packages of any suite into a directory,
+// together with all that they depend on. Nothing is installed.
+//
+// The programs in such a tree run with the tree as their root directory. No
+// script of a package has been run: what those would have made is not there,
+// such as the files of users and groups in /etc.
+package debtree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/tools/run"
+)
+
+// The archive, and the keys that sign it.
+const (
+	mirror   = "http://deb.debian.org/debian"
+	security = "http://deb.debian.org/debian-security"
+	keyring  = "/usr/share/keyrings/debian-archive-keyring.gpg"
+)
+
+// ErrNoTools says that this machine lacks the programs that fetch and unpack
+// packages.
+var ErrNoTools = errors.New("needs apt-get and dpkg-deb")
+
+// A Tree says what is unpacked where.
+type Tree struct {
+	Dir      string // absolute; made, and replaced when it is stale
+	Suite    string // such as "trixie"
+	Packages []string
+}
+
+// Find reports whether t is there as it should be.
+func (t Tree) Find() bool {
+	got, err := os.ReadFile(filepath.Join(t.Dir, stampFile))
+	return err == nil && string(got) == t.stamp()
+}
+
+// stampFile holds, inside a tree, what it was made of.
+const stampFile = ".debtree"
+
+// stamp identifies what t is made of. Newer versions of the packages do not
+// make it stale: these are tools, and one that is there will do.
+func (t Tree) stamp() string {
+	names := slices.Sorted(slices.Values(t.Packages))
+	return fmt.Sprintf("%s %s\n%s\n", t.Suite, runtime.GOARCH, strings.Join(names, "\n"))
+}
+
+// Fetch makes t unless it is there. apt verifies what it fetches by the keys of
+// the archive.
+func (t Tree) Fetch(ctx context.Context, out io.Writer) (err error) {
+	if t.Find() {
+		return nil
+	}
+	for _, tool := range []string{"apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("fetch packages of %s: %w", t.Suite, ErrNoTools)
+		}
+	}
+	start := time.Now()
+	fmt.Fprintf(out, "fetching %s of Debian %s\n", strings.Join(t.Packages, ", "), t.Suite)
+	if err := t.make(ctx); err != nil {
+		return fmt.Errorf("fetch packages of %s: %w", t.Suite, err)
+	}
+	fmt.Fprintf(out, "fetched and unpacked in %s\n", time.Since(start).Round(time.Second))
+	return nil
+}
+
+func (t Tree) make(ctx context.Context) (err error) {
+	if err := os.MkdirAll(filepath.Dir(t.Dir), 0o755); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(filepath.Dir(t.Dir), ".debtree-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	archives, err := t.download(ctx, filepath.Join(work, "apt"))
+	if err != nil {
+		return err
+	}
+	fresh := filepath.Join(work, "tree")
+	if err := unpack(ctx, archives, fresh); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(fresh, stampFile), []byte(t.stamp()), 0o644); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(t.Dir); err != nil {
+		return err
+	}
+	// Before this line there is no tree, after it there is a whole one.
+	return os.Rename(fresh, t.Dir)
+}
+
+// download fetches the packages with all they depend on, and returns their
+// files. apt works with state of its own below dir, in which nothing is
+// installed yet; of this machine it only takes the way to the network.
+func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
+	archives := filepath.Join(dir, "cache", "archives")
+	for _, d := range []string{filepath.Join(archives, "partial"), filepath.Join(dir, "lists", "partial")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for name, text := range map[string]string{"status": "", "sources.list": t.sources()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if err := apt(ctx, dir, "update"); err != nil {
+		return nil, err
+	}
+	if err := apt(ctx, dir, append([]string{"install", "--download-only", "--no-install-recommends"}, t.Packages...)...); err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(archives, "*.deb"))
+}
+
+func (t Tree) sources() string {
+	line := func(url, suite string) string {
+		return fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", runtime.GOARCH, keyring, url, suite)
+	}
+	return line(mirror, t.Suite) + line(mirror, t.Suite+"-updates") + line(security, t.Suite+"-security")
+}
+
+func apt(ctx context.Context, dir string, args ...string) error {
+	words := []string{"apt-get", "--yes", "--quiet"}
+	for _, o := range []string{
+		"Dir::State=" + dir,
+		"Dir::State::status=" + filepath.Join(dir, "status"),
+		"Dir::State::lists=" + filepath.Join(dir, "lists"),
+		"Dir::Cache=" + filepath.Join(dir, "cache"),
+		"Dir::Etc::sourcelist=" + filepath.Join(dir, "sources.list"),
+		"Dir::Etc::sourceparts=/dev/null",
+		"Dir::Etc::preferences=/dev/null",
+		"Dir::Etc::preferencesparts=/dev/null",
+		"Acquire::Languages=none",
+		"Acquire::Retries=3",
+		"APT::Update::Error-Mode=any", // half an update is none
+		"APT::Sandbox::User=",         // the directory is open to this user only
+	} {
+		words = append(words, "-o", o)
+	}
+	return run.Command{Args: append(words, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}}.Run(ctx)
+}
+
+// unpack unpacks archives into dir and drops what no program reads.
+func unpack(ctx context.Context, archives []string, dir string) error {
+	if len(archives) == 0 {
+		return errors.New("apt-get fetched nothing")
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for _, a := range archives {
+		if err := (run.Command{Args: []string{"dpkg-deb", "--extract", a, dir}}).Run(ctx); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"doc", "info", "locale", "man", "zoneinfo"} {
+		if err := os.RemoveAll(filepath.Join(dir, "usr", "share", name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Clone makes a tree at dir whose files are those of t, by hard links. Files
+// may be added to it and removed from it; what is there must not be written to.
+func (t Tree) Clone(dir string) error {
+	return filepath.WalkDir(t.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(t.Dir, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, rel)
+		switch {
+		case d.IsDir():
+			return os.MkdirAll(to, 0o755)
+		case d.Type() == fs.ModeSymlink:
+			target, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(target, to)
+		case d.Type().IsRegular():
+			return os.Link(path, to)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,299 @@
+package validators
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-os/bulkhead/tools/run"
+)
+
+// A Validator is a program that says whether it can read a file.
+type Validator struct {
+	Name string // of the program
+	// Reads reports whether the program reads the file at a path.
+	Reads func(path string) bool
+	// Bad is a file that the program complains about: a validator that lets it
+	// pass does not validate here.
+	Bad File
+
+	check func(context.Context, *Machine, string) error
+}
+
+// A File is a file of a node.
+type File struct{ Path, Text string }
+
+// Check lets the program read the file at path.
+func (v Validator) Check(ctx context.Context, m *Machine, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := v.check(ctx, m, path); err != nil {
+		return fmt.Errorf("%s: %s: %w", v.Name, path, err)
+	}
+	return nil
+}
+
+// patience is how long a program may take, on a machine that does much else.
+const patience = 30 * time.Second
+
+// For returns the validators for a node whose kubelet, if it has one, is of the
+// given version.
+func For(kubelet string) []Validator {
+	all := []Validator{
+		containerd, chronyd, dockerd, sysctl, modulesLoad, modprobe, resolved, networkd, units, tmpfiles, sysusers,
+	}
+	if kubelet != "" {
+		all = append(all, kubeletFiles(kubelet))
+	}
+	return all
+}
+
+func is(paths ...string) func(string) bool {
+	return func(p string) bool {
+		for _, want := range paths {
+			if p == want {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// in returns whether a file is in a directory called dir of /etc or /usr/lib.
+func in(dir, ext string) func(string) bool {
+	return func(p string) bool {
+		return (path.Dir(p) == "/etc/"+dir || path.Dir(p) == "/usr/lib/"+dir) && strings.HasSuffix(p, ext)
+	}
+}
+
+var containerd = Validator{
+	Name:  "containerd",
+	Reads: is("/etc/containerd/config.toml", "/usr/share/containerd/host-containerd.toml"),
+	Bad:   File{"/etc/containerd/config.toml", "version = 3\n[plugins.\"io.containerd.cri.v1.images\"]\n  no_such = 1\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		// It warns of what it does not know and goes on.
+		return complaints(ctx, m.cage.Command(containerdPath, "--config", file, "config", "dump"), `Configuration migrated`)
+	},
+}
+
+var chronyd = Validator{
+	Name:  "chronyd",
+	Reads: is("/etc/chrony/chrony.conf"),
+	Bad:   File{"/etc/chrony/chrony.conf", "pool ntp.example.org iburst nosuch\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command("/usr/sbin/chronyd", "-p", "-f", file), "")
+	},
+}
+
+var dockerd = Validator{
+	Name:  "dockerd",
+	Reads: is("/etc/docker/daemon.json"),
+	Bad:   File{"/etc/docker/daemon.json", `{"no-such": 1}`},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command("/usr/sbin/dockerd", "--validate", "--config-file", file), `^configuration OK$`)
+	},
+}
+
+// systemd-sysctl would write to /proc, which a cage does not have.
+var sysctl = Validator{
+	Name:  "systemd-sysctl",
+	Reads: in("sysctl.d", ".conf"),
+	Bad:   File{"/etc/sysctl.d/x.conf", "kernel.core_pattern\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return onlyComplaints(ctx, m.cage.Command("/usr/lib/systemd/systemd-sysctl", file), `^Couldn't write |^No change to value`)
+	},
+}
+
+// A cage has no modules to be found.
+var modulesLoad = Validator{
+	Name:  "systemd-modules-load",
+	Reads: in("modules-load.d", ".conf"),
+	Bad:   File{"/etc/modules-load.d/x.conf", "\xff\xfe\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return onlyComplaints(ctx, m.cage.Command("/usr/lib/systemd/systemd-modules-load", file), `^Failed to find module '[[:word:]-]+'$|kernel command line`)
+	},
+}
+
+var modprobe = Validator{
+	Name:  "modprobe",
+	Reads: in("modprobe.d", ".conf"),
+	Bad:   File{"/etc/modprobe.d/x.conf", "nosuch x\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command("/usr/sbin/modprobe", "--showconfig", "--config", file), "")
+	},
+}
+
+var resolved = Validator{
+	Name:  "systemd-resolved",
+	Reads: in("systemd/resolved.conf.d", ".conf"),
+	Bad:   File{"/etc/systemd/resolved.conf.d/x.conf", "[Resolve]\nNoSuch=1\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return m.daemonComplaints(ctx, "/usr/lib/systemd/systemd-resolved")
+	},
+}
+
+var networkd = Validator{
+	Name:  "systemd-networkd",
+	Reads: in("systemd/networkd.conf.d", ".conf"),
+	Bad:   File{"/etc/systemd/networkd.conf.d/x.conf", "[Network]\nNoSuch=1\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return m.daemonComplaints(ctx, "/usr/lib/systemd/systemd-networkd")
+	},
+}
+
+var unitName = regexp.MustCompile(`^/(usr/lib|etc)/systemd/system/([^/]+\.(?:service|socket|target|slice|timer|mount|path))(\.d/.+\.conf)?$`)
+
+var units = Validator{
+	Name:  "systemd-analyze verify",
+	Reads: unitName.MatchString,
+	Bad:   File{"/etc/systemd/system/x.service", "[Service]\nExecStart=/usr/bin/true\nNoSuch=1\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		name := unitName.FindStringSubmatch(file)[2]
+		if stem, ext, ok := strings.Cut(name, "@."); ok {
+			name = stem + "@instance." + ext
+		}
+		return complaints(ctx, m.cage.Command("/usr/bin/systemd-analyze", "verify", "--man=no", "--generators=no", name), "")
+	},
+}
+
+var tmpfiles = Validator{
+	Name:  "systemd-tmpfiles",
+	Reads: in("tmpfiles.d", ".conf"),
+	Bad:   File{"/usr/lib/tmpfiles.d/x.conf", "dd /x 0755 root root - -\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command("/usr/bin/systemd-tmpfiles", "--dry-run", "--create", file), `^Would `)
+	},
+}
+
+var sysusers = Validator{
+	Name:  "systemd-sysusers",
+	Reads: in("sysusers.d", ".conf"),
+	Bad:   File{"/usr/lib/sysusers.d/x.conf", "x x\n"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command("/usr/bin/systemd-sysusers", "--dry-run", file), `^(Creating|Would|Suggested)`)
+	},
+}
+
+func kubeletFiles(version string) Validator {
+	const dir = "/etc/kubernetes/kubelet/"
+	return Validator{
+		Name:  "kubelet " + version,
+		Reads: is(dir+"config.yaml", dir+"kubeconfig", dir+"bootstrap-kubeconfig", dir+"credential-providers.yaml"),
+		Bad:   File{dir + "config.yaml", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnoSuch: 1\n"},
+		check: func(ctx context.Context, m *Machine, file string) error {
+			return complaints(ctx, m.cage.Command(kubeletCheck(version), file), "")
+		},
+	}
+}
+
+// complaints runs cmd. What it writes to standard error is a complaint, unless
+// the pattern fine matches the line.
+func complaints(ctx context.Context, cmd run.Command, fine string) error {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err := cmd.Run(ctx)
+	if lines := others(stderr.String(), fine); len(lines) > 0 {
+		return errors.New(strings.Join(lines, "\n"))
+	}
+	return err
+}
+
+// onlyComplaints is as complaints, for programs that cannot succeed here.
+func onlyComplaints(ctx context.Context, cmd run.Command, fine string) error {
+	err := complaints(ctx, cmd, fine)
+	if e, ok := errors.AsType[*run.Error](err); ok && e.Status == 1 {
+		return nil
+	}
+	return err
+}
+
+// others returns the lines of text that the pattern fine does not match.
+func others(text, fine string) []string {
+	re := regexp.MustCompile(fine)
+	var out []string
+	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+		line := strings.TrimSpace(s.Text())
+		if line != "" && (fine == "" || !re.MatchString(line)) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// daemonComplaints starts a daemon of systemd and ends it once it is ready.
+// What it says about its files until then is a complaint.
+func (m *Machine) daemonComplaints(ctx context.Context, program string) error {
+	const notify = "/run/notify"
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path(notify), Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // removes the socket, too
+	var stderr bytes.Buffer
+	cmd := m.cage.Command(program)
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+notify)
+	cmd.Stderr = &stderr
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	p, err := cmd.Start(ctx)
+	if err != nil {
+		return err
+	}
+	ready := make(chan error, 1)
+	go func() { ready <- readiness(conn) }()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
+	select {
+	case err = <-ready:
+		stop()
+		<-ended
+	case err = <-ended:
+		conn.Close()
+		<-ready
+		err = fmt.Errorf("ended before it was ready: %w\n%s", err, stderr.String())
+	}
+	if err != nil {
+		return err
+	}
+	if lines := about(stderr.String()); len(lines) > 0 {
+		return errors.New(strings.Join(lines, "\n"))
+	}
+	return nil
+}
+
+// readiness waits for a daemon's word that it is ready.
+func readiness(conn *net.UnixConn) error {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return fmt.Errorf("wait until it is ready: %w", err)
+		}
+		if strings.Contains("\n"+string(buf[:n]), "\nREADY=1") {
+			return nil
+		}
+	}
+}
+
+// about returns the lines of a log that are about a configuration file or a
+// value in it.
+func about(log string) []string {
+	var out []string
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "/") || strings.Contains(line, "DNS server") || strings.Contains(line, "search domain") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
