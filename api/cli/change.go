@@ -145,6 +145,9 @@ func (p *program) committed(cmd *cobra.Command, done client.Committed) error {
 		}
 	}
 	if done.Apply == nil {
+		if done.ApplyID != "" {
+			p.remark(cmd, "being applied; see how it goes with: apiclient apply-status %s", done.ApplyID)
+		}
 		return nil
 	}
 	return p.outcome(cmd, *done.Apply)

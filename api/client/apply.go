@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -45,21 +44,6 @@ func waitText(d time.Duration) string {
 		return ""
 	}
 	return d.String()
-}
-
-// Apply has the current settings applied and returns the apply's name. With a
-// wait other than 0 it waits as long, and returns what has become of the apply
-// by then.
-func (c *Client) Apply(ctx context.Context, wait time.Duration) (Apply, error) {
-	var a Apply
-	r := Request{Method: http.MethodPost, URI: uri("/tx/apply", "wait", waitText(wait))}
-	if wait == 0 {
-		res, err := c.Do(ctx, r)
-		a.ID = res.Header.Get("Bulkhead-Apply")
-		return a, err
-	}
-	_, err := c.do(ctx, r, &a)
-	return a, err
 }
 
 // Applies lists the applies that the API remembers, newest first: at most

@@ -126,16 +126,6 @@ func TestRequests(t *testing.T) {
 			sent: "POST /tx/commit_and_apply?wait=1s", want: client.Committed{Changed: []string{"settings.motd"}, Applied: true},
 		},
 		{
-			name: "apply", header: map[string]string{"Bulkhead-Apply": "x"},
-			call: func(c *client.Client) (any, error) { return c.Apply(ctx, 0) },
-			sent: "POST /tx/apply", want: client.Apply{ID: "x"},
-		},
-		{
-			name: "apply and wait", answer: `{"id":"x","status":"ok"}`,
-			call: func(c *client.Client) (any, error) { return c.Apply(ctx, time.Minute) },
-			sent: "POST /tx/apply?wait=1m0s", want: client.Apply{ID: "x", Status: applier.OK},
-		},
-		{
 			name: "applies", answer: `[{"id":"x","status":"running"}]`,
 			call: func(c *client.Client) (any, error) { return c.Applies(ctx, 1) },
 			sent: "GET /applies?limit=1", want: []client.Apply{{ID: "x", Status: client.Running}},

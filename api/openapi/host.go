@@ -75,8 +75,13 @@ func hostComponents() object {
 				{"journal", list(str(""))},
 			}, "name", "action"))},
 			{"faults", list(record(object{
-				{"package", str("")}, {"template", str("")}, {"line", count("")}, {"column", count("")},
-				{"path", str("Of the file.")}, {"setting", str("")}, {"detail", str("")},
+				{"package", str("")},
+				{"template", str("")},
+				{"line", count("")},
+				{"column", count("")},
+				{"path", str("Of the file.")},
+				{"setting", str("")},
+				{"detail", str("")},
 			}, "package", "detail"))},
 		}, "id", "status", "generation", "reason", "actor", "requested", "files", "actions", "units", "faults")},
 	}

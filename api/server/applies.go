@@ -110,6 +110,14 @@ func (l *applies) begin(current func() *store.Snapshot, now time.Time) (*apply, 
 	return a, snap
 }
 
+// busy reports whether an apply is asked for and not done.
+func (l *applies) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.list)
+	return n > 0 && !l.list[n-1].finished()
+}
+
 // note adds an item that is done.
 func (l *applies) note(a *apply, i applier.Item) {
 	l.mu.Lock()

@@ -15,6 +15,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/plan"
 	"github.com/bulkhead-os/bulkhead/api/server"
 	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/key"
 )
 
 // A fakeApplier writes down what it is asked, and answers what it is told to.
@@ -376,10 +378,24 @@ func TestStopDuringApply(t *testing.T) {
 func TestTryRevertedBeforeTheStartIsApplied(t *testing.T) {
 	f := &fakeApplier{}
 	start(t, withApplier(f), func(o *server.Options) {
-		o.Notices.Notify(store.Event{Kind: store.EventTryReverted, Actor: store.Actor{Name: "apiserver", Via: "internal"}})
+		set := document.Of(document.Leaf{Key: key.Of("motd"), Value: document.StringValue("tried")})
+		if err := o.Store.Patch(t.Context(), store.PatchRequest{Tx: "t", Patch: document.Patch{Set: set}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.Store.Commit(t.Context(), store.CommitRequest{Tx: "t", Try: time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- o.Store.Run(ctx) }()
+		within(t, "end of the try", func() bool { return o.Store.Snapshot().Current.ID == 2 })
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	within(t, "apply", func() bool { return len(f.seen()) == 1 })
-	if diff := cmp.Diff([]string{"apply 0 " + everything}, f.seen()); diff != "" {
+	if diff := cmp.Diff([]string{"apply 2 " + everything}, f.seen()); diff != "" {
 		t.Errorf("requests to the applier (-want +got):\n%s", diff)
 	}
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -46,6 +45,7 @@ func (s *Server) carryOut(ctx context.Context, a *apply, snap *store.Snapshot) {
 		return // what becomes of it is not for this run of the daemon
 	}
 	done := s.applies.finish(a, res, err, s.opt.Now())
+	s.owed.settle(s.applies.busy())
 	s.metrics.applied(string(done.Status), done.Finished.Sub(*done.Started))
 	log := s.opt.Log.Info
 	if done.Status == applier.Failed {
@@ -86,10 +86,21 @@ func (s *Server) announce(kind, id string) {
 	s.opt.Notices.Events.Publish(kind, data)
 }
 
-// applyReverted applies what a try that reverted by itself has brought back.
-func (s *Server) applyReverted() {
-	g := s.opt.Store.Snapshot().Current
-	s.applies.request("try-reverted", g.Actor, g.ID, s.opt.Now())
+// applyReverts has applied what tries that revert by themselves bring back. The
+// last one may have done so while no daemon was there to have it applied, and a
+// daemon may have ended between a commit and its apply.
+func (s *Server) applyReverts() {
+	apply := func() {
+		g := s.opt.Store.Snapshot().Current
+		s.applies.request("try-reverted", g.Actor, g.ID, s.opt.Now())
+	}
+	s.opt.Notices.reverted.Store(&apply)
+	switch g := s.opt.Store.Snapshot().Current; {
+	case g.Origin == store.OriginTryExpired:
+		apply()
+	case s.owed.left():
+		s.applies.request("interrupted", g.Actor, g.ID, s.opt.Now())
+	}
 }
 
 // applying says whether a request has its change applied, and how long it waits
@@ -116,10 +127,8 @@ func (s *Server) startApply(c *call, reason string, generation uint64) apply {
 
 // await waits for a and returns how it is then.
 func (s *Server) await(c *call, a apply, wait time.Duration) apply {
-	// A connection without deadlines, in a test, needs no other ones. The one for
-	// reading would end the request as if the caller had gone.
-	rc, end := http.NewResponseController(c.w), time.Now().Add(wait+s.patience.write)
-	_, _ = rc.SetReadDeadline(end), rc.SetWriteDeadline(end)
+	// A connection without deadlines, in a test, needs no other one.
+	_ = c.deadline(time.Now().Add(wait + s.patience.write))
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

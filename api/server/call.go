@@ -153,7 +153,6 @@ var (
 	tomlType   = []string{"application/toml"}
 	yamlType   = []string{"application/yaml"}
 	schemaType = []string{"application/schema+json"}
-	textType   = []string{"text/plain; version=0.0.4; charset=utf-8"}
 )
 
 // send answers with body.

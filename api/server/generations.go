@@ -180,6 +180,10 @@ func (s *Server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
+	if how.wanted && s.opt.Applier != nil {
+		s.owed.begin()
+		defer s.owed.end(s.applies.busy)
+	}
 	done, err := s.opt.Store.Revert(c.lasting(), store.RevertRequest{To: id, IfMatch: c.ifMatch(), Message: message, Actor: c.actor()})
 	if err != nil {
 		return err

@@ -20,8 +20,7 @@ type Notices struct {
 
 	serving atomic.Bool
 
-	reverted atomic.Bool // a try has reverted by itself, and nobody was told yet
-	tell     atomic.Pointer[func()]
+	reverted atomic.Pointer[func()] // is called when a try has reverted by itself
 }
 
 // Notify takes an event of the store; it is for store.Options.
@@ -32,8 +31,9 @@ func (n *Notices) Notify(e store.Event) {
 	}
 	n.Events.Publish(e.Kind, data)
 	if e.Kind == store.EventTryReverted {
-		n.reverted.Store(true)
-		n.tellReverted()
+		if f := n.reverted.Load(); f != nil {
+			(*f)()
+		}
 	}
 	if n.own(e) {
 		entry := audit.Entry{
@@ -44,19 +44,6 @@ func (n *Notices) Notify(e store.Event) {
 			entry.Generation = e.Generation
 		}
 		n.Audit.Append(entry)
-	}
-}
-
-// whenReverted has f called when a try reverts by itself: now, too, when one has
-// done so already, while the store was opened.
-func (n *Notices) whenReverted(f func()) {
-	n.tell.Store(&f)
-	n.tellReverted()
-}
-
-func (n *Notices) tellReverted() {
-	if f := n.tell.Load(); f != nil && n.reverted.Swap(false) {
-		(*f)()
 	}
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 	Notices  *Notices
 
 	Applier   Applier           // none: settings are stored and served only
+	Owed      string            // file that marks an apply that is owed, in a place that a reboot clears; none
 	Catalogue func() *Catalogue // of the image, called once and only when needed; none
 
 	Log         *slog.Logger     // none
@@ -52,6 +53,7 @@ type Server struct {
 	patience patience
 
 	applies   *applies
+	owed      *owed
 	catalogue func() *Catalogue
 
 	requests atomic.Uint64 // numbers internal errors
@@ -79,13 +81,14 @@ func New(opt Options) *Server {
 		patience: usualPatience,
 		bodies:   make(chan struct{}, largeBodies),
 		applies:  newApplies(),
+		owed:     &owed{path: opt.Owed, log: opt.Log},
 		calls:    sync.Pool{New: func() any { return new(call) }},
 	}
 	s.catalogue = catalogueOf(opt.Catalogue)
 	s.metrics = newMetrics(s)
 	opt.Notices.serve(opt.Store)
 	if opt.Applier != nil {
-		opt.Notices.whenReverted(s.applyReverted)
+		s.applyReverts()
 	}
 	return s
 }

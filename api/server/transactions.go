@@ -73,6 +73,10 @@ func (s *Server) commitAnd(c *call, how applying) error {
 	if err != nil {
 		return err
 	}
+	if how.wanted && s.opt.Applier != nil {
+		s.owed.begin()
+		defer s.owed.end(s.applies.busy)
+	}
 	start := time.Now()
 	done, err := s.opt.Store.Commit(c.lasting(), store.CommitRequest{
 		Tx: tx, IfMatch: c.ifMatch(), Message: message, Actor: c.actor(), Try: try,

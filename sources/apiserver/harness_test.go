@@ -21,11 +21,15 @@ import (
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
+	"github.com/bulkhead-os/bulkhead/sources/apply"
 )
 
 // asDaemon makes the test program the daemon: real processes with real
 // signals, without building anything first.
 const asDaemon = "BULKHEAD_TEST_DAEMON"
+
+// asApply is the value of asDaemon that makes it the apply service instead.
+const asApply = "apply"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asDaemon) == "" {
@@ -36,12 +40,15 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	cmd := apiserver.Command()
+	if os.Getenv(asDaemon) == asApply {
+		cmd = apply.Command()
+	}
 	err := cmd.ExecuteContext(ctx)
 	stop()
 	if err == nil {
 		os.Exit(0)
 	}
-	fmt.Fprintln(os.Stderr, "apiserver:", err)
+	fmt.Fprintln(os.Stderr, cmd.Name()+":", err)
 	if coder, ok := errors.AsType[interface {
 		error
 		ExitCode() int

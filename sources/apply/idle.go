@@ -17,6 +17,8 @@ type idler struct {
 	open  int         // connections; guarded by mu
 	timer *time.Timer // runs while there are none; guarded by mu
 	end   sync.Once
+
+	conns sync.WaitGroup
 }
 
 func newIdler(limit time.Duration, once bool) *idler {
@@ -44,11 +46,13 @@ func (i *idler) note(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		i.open++
+		i.conns.Add(1)
 		if i.timer != nil {
 			i.timer.Stop()
 		}
 	case http.StateClosed, http.StateHijacked:
 		i.open--
+		i.conns.Done()
 		if i.open == 0 && i.timer != nil {
 			i.timer.Reset(i.limit)
 		}

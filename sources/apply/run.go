@@ -38,10 +38,10 @@ func serve(ctx context.Context, opt options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	a := &worker{
+	w := &worker{
 		root: root, image: opt.imageDir(), manager: manager, log: log, step: opt.step, images: map[string]*image{},
 	}
-	return answer(ctx, a, peers, l, idle)
+	return answer(ctx, w, peers, l, idle)
 }
 
 // callers returns the users that may call, and the one that a socket is for, or
@@ -78,33 +78,42 @@ func listen(opt options, owner int) (net.Listener, *idler, error) {
 
 // answer serves l. When it ends by itself, connections that were made meanwhile
 // are still answered, and later ones make systemd start the program again.
-func answer(ctx context.Context, a *worker, peers []uint32, l net.Listener, idle *idler) error {
+func answer(ctx context.Context, w *worker, peers []uint32, l net.Listener, idle *idler) error {
 	q := &queue{apply: func(req applier.Request, tell func(applier.Item)) applier.Result {
-		return a.apply(ctx, req, tell)
+		return w.apply(ctx, req, tell)
 	}}
-	s := &server{worker: a, queue: q, peers: slices.Compact(peers), log: a.log}
+	s := &server{worker: w, queue: q, peers: slices.Compact(peers), log: w.log}
 	h := &http.Server{
 		Handler: s.handler(), ConnContext: s.withPeer, ConnState: idle.note,
 		ReadHeaderTimeout: patience, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn),
 	}
 	h.SetKeepAlivesEnabled(false) // a kept connection would keep the program
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(l) }()
-	a.log.Info("ready")
-	var err error
-	select {
-	case err = <-ended:
-		ended <- http.ErrServerClosed // for the wait below
-	case <-ctx.Done():
-	case <-idle.idle:
-	}
-	// Answers in progress end when their work has.
-	err = errors.Join(err, h.Shutdown(context.WithoutCancel(ctx)))
-	if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
+	w.log.Info("ready")
+	err := closeAtEnd(ctx, l, idle.idle, ended)
+	// All connections that were accepted are known by now. They are answered,
+	// which takes as long as their work; Shutdown would drop those whose request
+	// is just being read.
+	idle.conns.Wait()
 	q.wait()
+	return errors.Join(err, h.Close())
+}
+
+// closeAtEnd waits for the end of the service, closes l, and returns when what
+// serves l has ended.
+func closeAtEnd(ctx context.Context, l net.Listener, idle <-chan struct{}, ended <-chan error) error {
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	case <-idle:
+	}
+	err := l.Close()
+	if served := <-ended; !errors.Is(served, net.ErrClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 

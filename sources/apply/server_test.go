@@ -322,3 +322,41 @@ func tree(t testing.TB, root string) map[string]string {
 	}))
 	return out
 }
+
+// However the end of the program and a request fall together, the request is
+// answered.
+func TestServeLosesNothing(t *testing.T) {
+	root, image := t.TempDir(), demoImage(t, nil)
+	socket := filepath.Join(root, "given.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	must(t, err)
+	defer l.Close()
+	answered := make(chan error)
+	go func() {
+		defer close(answered)
+		for g := range uint64(40) {
+			_, _, err := try(socket, g+1, fmt.Sprintf(`{"motd": "%d"}`, g))
+			answered <- err
+		}
+	}()
+	for more := true; more; {
+		p := activated(t, l, root, image, "--idle", "1ms")
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			_ = p.end() // the requests tell how it went
+		}()
+		for alive := true; alive && more; {
+			select {
+			case err, ok := <-answered:
+				if more = ok; err != nil {
+					t.Errorf("apply while programs come and go: %v", err)
+				}
+			case <-over:
+				alive = false
+			}
+		}
+		_ = p.cmd.Process.Kill()
+		<-over
+	}
+}

@@ -1,6 +1,6 @@
-// Package bench measures the settings core and compares it with the bars we
-// set. A bar that is missed is shown, it is no failure: figures depend on the
-// machine and on what else it does.
+// Package bench measures settings, from a request to the files that follow, and
+// shows the bars we set beside the figures. A bar that is missed is shown, it is
+// no failure: figures depend on the machine and on what else it does.
 package bench
 
 import (
@@ -29,6 +29,8 @@ const (
 // Options choose where is measured.
 type Options struct {
 	Dir string // where state is kept; empty for the build directory
+	// Become are the words with which this program calls activation.Become.
+	Become []string
 }
 
 // A figure is one thing that was measured.
@@ -48,12 +50,13 @@ type bench struct {
 	document []byte // the contents of userData
 	figures  []figure
 	daemon   *daemon.Daemon
+	become   []string
 	made     int // commits so far
 }
 
 // Run measures everything and prints the table.
 func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (err error) {
-	b := &bench{root: root, out: out, userData: root.Path(filepath.FromSlash(sandbox.UserData))}
+	b := &bench{root: root, out: out, become: opt.Become, userData: root.Path(filepath.FromSlash(sandbox.UserData))}
 	b.document, err = os.ReadFile(b.userData)
 	if err != nil {
 		return fmt.Errorf("user data: %w", err)
@@ -85,8 +88,10 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.validation(); err != nil {
 		return err
 	}
-	if err := b.binary(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{b.rendering, b.applying, b.binary} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.start(ctx); err != nil {
 		return err

@@ -31,6 +31,7 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opt.Become = []string{activated}
 			return bench.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
 		},
 	}

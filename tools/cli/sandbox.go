@@ -3,8 +3,26 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-os/bulkhead/tools/activation"
 	"github.com/bulkhead-os/bulkhead/tools/sandbox"
 )
+
+// activated is the command with which shipyard becomes a program that was given
+// its socket.
+const activated = "activated"
+
+func activatedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "activated PROGRAM [ARG...]",
+		Short:              "Become a program with the socket it was given",
+		Long:               "Become a program, telling it that the socket at descriptor 3 is meant for it.",
+		Example:            "  shipyard activated /usr/bin/apply",
+		Args:               usage(cobra.MinimumNArgs(1)),
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE:               func(_ *cobra.Command, args []string) error { return activation.Become(args) },
+	}
+}
 
 func sandboxCommand() *cobra.Command {
 	var opt sandbox.Options
@@ -12,8 +30,9 @@ func sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Run the settings API here, to try it out",
 		Long: "Build the settings daemon and its client, run the daemon on a socket in a new directory,\n" +
-			"give it a node's user data, and wait. Nothing outside the directory is touched and no\n" +
-			"root is needed. Ctrl-C ends the daemon and removes the directory.",
+			"give it a node's user data, and wait. Files that follow from settings are written there,\n" +
+			"too; what would be done with units is written down. Nothing outside the directory is\n" +
+			"touched and no root is needed. Ctrl-C ends the daemon and removes the directory.",
 		Example: "  shipyard sandbox\n" +
 			"  shipyard sandbox --variant metal-k8s-1.36 --user-data my-node.toml\n" +
 			"  shipyard sandbox --dir /tmp/node --keep",
@@ -23,7 +42,7 @@ func sandboxCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return sandbox.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
+			return sandbox.Run(cmd.Context(), root, opt, cmd.OutOrStdout(), activated)
 		},
 	}
 	f := cmd.Flags()

@@ -11,11 +11,13 @@ func testCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [PACKAGE...]",
 		Short: "Run all checks and tests",
-		Long: "Run the checks of the source (format, vet, staticcheck) and all tests of all modules\n" +
-			"with the race detector. The last line counts the tests; each check counts as one.\n" +
+		Long: "Run the checks of the source (format, vet, staticcheck, packages) and all tests of all\n" +
+			"modules with the race detector. The last line counts the tests; each check counts as one.\n" +
 			"The exit status is 1 when anything failed.\n\n" +
 			"With packages or --run, only those tests are run, without the checks.\n\n" +
-			"The race detector needs a C compiler. As root on Debian it is installed when missing.",
+			"The race detector needs a C compiler. As root on Debian it is installed when missing.\n" +
+			"Programs of a node that check its files are fetched and built into build/tools the first\n" +
+			"time, which takes minutes; with --short their tests are skipped.",
 		Example: "  shipyard test\n" +
 			"  shipyard test ./models/...\n" +
 			"  shipyard test -run TestCommit ./api/store\n" +
@@ -40,8 +42,9 @@ func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Run the fast checks",
-		Long: "Run format, vet, staticcheck, the policies of the repository and the test that generated\n" +
-			"files are fresh. It takes seconds once the checkers are built.",
+		Long: "Run format, vet, staticcheck, the checks of packages with their templates, the policies\n" +
+			"of the repository and the test that generated files are fresh. It takes seconds once\n" +
+			"the checkers are built.",
 		Example: "  shipyard check",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

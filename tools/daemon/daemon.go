@@ -47,8 +47,13 @@ func Build(ctx context.Context, root workspace.Root, out io.Writer) error {
 type Options struct {
 	Program string // path of the multi-call binary
 	Dir     string // what the daemon takes for the root of the node
+	Socket  string // in Dir when empty
 	Variant string
 	Stderr  io.Writer // the daemon's log, nil to keep only its last lines
+
+	// What the daemon needs to have settings applied. Both or none are there.
+	Image       string
+	ApplySocket string
 }
 
 // A Daemon is a settings daemon that runs.
@@ -62,15 +67,18 @@ type Daemon struct {
 // Start starts a daemon. It returns at once, before the daemon is ready. When
 // ctx ends the daemon is interrupted.
 func Start(ctx context.Context, opt Options) (*Daemon, error) {
-	socket := filepath.Join(opt.Dir, "api.sock")
+	socket := opt.Socket
+	if socket == "" {
+		socket = filepath.Join(opt.Dir, "api.sock")
+	}
 	if len(socket) > maxSocket {
 		return nil, fmt.Errorf("socket %s: the path has %d bytes, want at most %d: choose a shorter directory", socket, len(socket), maxSocket)
 	}
-	proc, err := run.Command{
-		Args:   []string{opt.Program, "apiserver", "--root", opt.Dir, "--socket", socket, "--variant", opt.Variant},
-		Stderr: opt.Stderr,
-		Apart:  true,
-	}.Start(ctx)
+	args := []string{opt.Program, "apiserver", "--root", opt.Dir, "--socket", socket, "--variant", opt.Variant}
+	if opt.ApplySocket != "" {
+		args = append(args, "--image", opt.Image, "--apply-socket", opt.ApplySocket)
+	}
+	proc, err := run.Command{Args: args, Stderr: opt.Stderr, Apart: true}.Start(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,14 +25,23 @@ type ModFile struct {
 	}
 }
 
-// ModFiles reads the go.mod files of the workspace and of the checkers.
+// ModFiles reads the go.mod files of the workspace, of the checkers and of
+// packages.
 func ModFiles(ctx context.Context, root workspace.Root) ([]ModFile, error) {
 	dirs, err := root.Modules(ctx)
 	if err != nil {
 		return nil, err
 	}
+	dirs = append(dirs, "tools/lint")
+	pins, err := filepath.Glob(root.Path("packages", "*", "go.mod"))
+	if err != nil {
+		return nil, fmt.Errorf("find go.mod of packages: %w", err)
+	}
+	for _, file := range pins {
+		dirs = append(dirs, "packages/"+filepath.Base(filepath.Dir(file)))
+	}
 	var files []ModFile
-	for _, dir := range append(dirs, "tools/lint") {
+	for _, dir := range dirs {
 		out, err := root.Go("mod", "edit", "-json", root.Path(dir, "go.mod")).Output(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read go.mod of %s: %w", dir, err)
@@ -50,7 +60,9 @@ func ModFiles(ctx context.Context, root workspace.Root) ([]ModFile, error) {
 //
 // A module needs its siblings replaced by their directories, since go mod tidy
 // does not look at go.work. A replace of anything else would hold here and be
-// ignored for everybody who imports the module.
+// ignored for everybody who imports the module. Nobody imports those of packages,
+// which may say what version of a module is meant where upstream names a
+// directory.
 func Replacements(files []ModFile) []string {
 	siblings := map[string]string{} // module path to directory
 	for _, f := range files {
@@ -60,6 +72,9 @@ func Replacements(files []ModFile) []string {
 	for _, f := range files {
 		for _, r := range f.Replace {
 			dir, sibling := siblings[r.Old.Path]
+			if within(f.Dir, "packages") && r.Old.Path == r.New.Path {
+				continue
+			}
 			if !sibling || path.Join(f.Dir, r.New.Path) != dir {
 				faults = append(faults, fmt.Sprintf("%s/go.mod replaces %s by %s, want replace directives for sibling modules only", f.Dir, r.Old.Path, r.New.Path))
 			}

@@ -26,11 +26,15 @@ func TestReplacements(t *testing.T) {
 	bad := modFile(t, "api", `{"Module": {"Path": "x/api"}, "Toolchain": "go1.27.0", "Replace": [
 		{"Old": {"Path": "x/models"}, "New": {"Path": "../modelsx"}},
 		{"Old": {"Path": "other.example/y"}, "New": {"Path": "fork.example/y", "Version": "v1.0.0"}}]}`)
-	got := policy.Replacements([]policy.ModFile{models, operator, bad})
+	pins := modFile(t, "packages/p", `{"Module": {"Path": "x/packages/p"}, "Replace": [
+		{"Old": {"Path": "k.example/api"}, "New": {"Path": "k.example/api", "Version": "v0.1.0"}},
+		{"Old": {"Path": "k.example/b"}, "New": {"Path": "fork.example/b", "Version": "v0.1.0"}}]}`)
+	got := policy.Replacements([]policy.ModFile{models, operator, bad, pins})
 	want := []string{
 		"api/go.mod replaces x/models by ../modelsx, want replace directives for sibling modules only",
 		"api/go.mod replaces other.example/y by fork.example/y, want replace directives for sibling modules only",
 		"api/go.mod asks for toolchain go1.27.0, want no toolchain line: the Go at hand builds everything",
+		"packages/p/go.mod replaces k.example/b by fork.example/b, want replace directives for sibling modules only",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Replacements (-want +got):\n%s", diff)

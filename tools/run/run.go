@@ -34,6 +34,7 @@ type Command struct {
 	// the terminal then reaches this program alone, which passes it on in its
 	// own time.
 	Apart bool
+	Files []*os.File // given to the program from descriptor 3 on
 	// Attr is how the process is made; nil for the usual. Apart is added.
 	Attr *syscall.SysProcAttr
 }
@@ -104,6 +105,7 @@ func (c Command) Start(ctx context.Context) (*Process, error) {
 	// An interrupt lets the go command and daemons clean up behind them.
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
 	p.cmd.WaitDelay = grace
+	p.cmd.ExtraFiles = c.Files
 	p.cmd.SysProcAttr = c.attributes()
 	if err := p.cmd.Start(); err != nil {
 		return nil, &Error{Command: p.text, Status: -1, Err: cause(err)}

@@ -1,4 +1,5 @@
-// Package sandbox runs the settings daemon for a person to try.
+// Package sandbox runs the settings of a node for a person to try: the daemon
+// that keeps them, with files and units following from them in a directory.
 package sandbox
 
 import (
@@ -36,17 +37,18 @@ type Options struct {
 
 // Run builds the programs and runs the sandbox until ctx ends, which is its
 // good end.
-func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) error {
+//
+// become are the words with which this program calls activation.Become.
+func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer, become ...string) error {
 	if err := daemon.Build(ctx, root, out); err != nil {
 		return err
 	}
-	return serve(ctx, programs{
-		bulkhead:  root.Path("build", "bin", "bulkhead"),
-		apiclient: root.Path("build", "bin", "apiclient"),
-	}, userData(root, opt.UserData), opt, out)
+	prog, err := Built(root, become...)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, prog, os.DirFS(root.Path("packages")), userData(root, opt.UserData), opt, out)
 }
-
-type programs struct{ bulkhead, apiclient string }
 
 func userData(root workspace.Root, file string) string {
 	if file == "" {
@@ -56,8 +58,8 @@ func userData(root workspace.Root, file string) string {
 }
 
 // serve runs the sandbox with the given programs.
-func serve(ctx context.Context, prog programs, userData string, opt Options, out io.Writer) (err error) {
-	// apply runs elsewhere than the caller may think, so the path is whole.
+func serve(ctx context.Context, prog Programs, packages fs.FS, userData string, opt Options, out io.Writer) (err error) {
+	// apiclient runs elsewhere than the caller may think, so the path is whole.
 	userData, err = filepath.Abs(userData)
 	if err != nil {
 		return err
@@ -76,27 +78,33 @@ func serve(ctx context.Context, prog programs, userData string, opt Options, out
 	} else {
 		defer fmt.Fprintf(out, "the state is kept in %s\n", dir)
 	}
-	d, err := daemon.Start(ctx, daemon.Options{Program: prog.bulkhead, Dir: dir, Variant: opt.Variant})
+	n, err := Start(ctx, prog, dir, opt.Variant, packages, out)
 	if err != nil {
 		return err
 	}
-	defer d.Stop() // again below, where its error counts
 	start := time.Now()
-	if err := d.Ready(ctx, poll); err != nil {
-		return quiet(ctx, err)
+	err = n.Ready(ctx)
+	if err == nil {
+		fmt.Fprintf(out, "a node of variant %s is ready, %s after its start\n", opt.Variant, time.Since(start).Round(time.Millisecond))
+		err = n.use(ctx, userData, out)
 	}
-	fmt.Fprintf(out, "a node of variant %s is ready, %s after its start\n", opt.Variant, time.Since(start).Round(time.Millisecond))
-	if err := apply(ctx, prog, d.Socket, userData); err != nil {
-		return quiet(ctx, err)
+	return errors.Join(quiet(ctx, err), n.Stop())
+}
+
+// use gives the node its user data and waits until ctx ends.
+func (n *Node) use(ctx context.Context, userData string, out io.Writer) error {
+	start := time.Now()
+	if err := n.Apply(ctx, userData); err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "applied the user data %s\n", userData)
-	welcome(out, prog, d.Socket, dir)
+	fmt.Fprintf(out, "applied the user data %s in %s\n", userData, time.Since(start).Round(time.Millisecond))
+	n.welcome(out)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(out, "\nending the daemon")
-		return d.Stop()
-	case <-d.Ended():
-		return quiet(ctx, d.Failure())
+		return nil
+	case <-n.daemon.Ended():
+		return n.daemon.Failure()
 	}
 }
 
@@ -126,8 +134,10 @@ func directory(dir string) (path string, made bool, err error) {
 	return path, err == nil, err
 }
 
-func apply(ctx context.Context, prog programs, socket, userData string) error {
-	err := run.Command{Args: []string{prog.apiclient, "--socket", socket, "apply", userData}}.Run(ctx)
+// Apply gives the node the settings in a file and waits until its files and
+// units follow.
+func (n *Node) Apply(ctx context.Context, userData string) error {
+	err := run.Command{Args: []string{n.programs.Apiclient, "--socket", n.Socket, "apply", "--wait", userData}}.Run(ctx)
 	if err != nil {
 		return fmt.Errorf("apply the user data: %w", err)
 	}
@@ -135,35 +145,38 @@ func apply(ctx context.Context, prog programs, socket, userData string) error {
 }
 
 // welcome says where everything is and what one could try.
-func welcome(out io.Writer, prog programs, socket, dir string) {
+func (n *Node) welcome(out io.Writer) {
 	fmt.Fprintf(out, `
-  socket   %s
-  state    %s
+  socket   %[1]s
+  files    %[2]s
+  units    %[3]s/units.log: what would be done with them
 
 Five things to try, in another terminal:
 
-  export BULKHEAD_SOCKET=%s
-  export PATH=%s:"$PATH"
+  export BULKHEAD_SOCKET=%[4]s
+  export PATH=%[5]s:"$PATH"
+  cd %[6]s
 
-  1. See what is in effect, and where a value comes from
-     apiclient get settings.kubernetes.cluster-name
-     apiclient get --origin settings.motd
+  1. Change a setting, and see the file change
+     apiclient set --wait motd="Hello from the sandbox"
+     cat etc/motd
 
-  2. Change a setting, and be told what is wrong with one
-     apiclient set motd="Hello from the sandbox"
-     apiclient set network.hostname=-web
+  2. See beforehand which files would change and which units would restart
+     apiclient set --dry-run ntp.time-servers='["time.example.org"]'
+     apiclient set network.hostname=-web        # and what is wrong with a value
 
-  3. Try a change that undoes itself unless it is confirmed
+  3. Ask what a setting is, where its value comes from, and what it reaches
+     apiclient explain settings.kubernetes.cluster-name
+
+  4. Try a change that undoes itself unless it is confirmed
      apiclient set --try 1m motd="For one minute"
      apiclient confirm
 
-  4. Look back and go back
+  5. Look back and go back, files and units too
      apiclient history
      apiclient revert 1
-
-  5. Watch changes as they happen
-     apiclient watch
+     tail run/bulkhead/units.log
 
 Ctrl-C here ends it.
-`, socket, dir, run.Quote(socket), run.Quote(filepath.Dir(prog.apiclient)))
+`, n.Socket, n.Root, filepath.Join(n.Root, "run/bulkhead"), run.Quote(n.Socket), run.Quote(filepath.Dir(n.programs.Apiclient)), run.Quote(n.Root))
 }

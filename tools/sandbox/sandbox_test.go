@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,14 +15,24 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkhead-os/bulkhead/tools/activation"
 )
 
 // The test binary stands in for the programs when it is called by their names.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "become" {
+		fmt.Fprintln(os.Stderr, activation.Become(os.Args[2:]))
+		os.Exit(1)
+	}
 	switch filepath.Base(os.Args[0]) {
 	case "bulkhead":
+		if os.Args[1] == "apply" {
+			os.Exit(standInApply(os.Args[2:]))
+		}
 		os.Exit(standInDaemon(os.Args[1:]))
 	case "apiclient":
 		os.Exit(standInClient(os.Args[1:]))
@@ -29,13 +40,48 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// standInDaemon answers /health on its socket until it is told to stop, or
-// until somebody applies the word "die".
+// standInApply answers one connection on the socket it was given, with what the
+// image holds.
+func standInApply(args []string) int {
+	fs := flag.NewFlagSet("apply", flag.ExitOnError)
+	root := fs.String("root", "", "")
+	image := fs.String("image", "", "")
+	units := fs.String("units", "", "")
+	if err := fs.Parse(args); err != nil || *root == "" || *units != "record" {
+		return 2
+	}
+	l, err := net.FileListener(os.NewFile(3, "socket"))
+	if err != nil {
+		return 1
+	}
+	c, err := l.Accept()
+	if err != nil {
+		return 1
+	}
+	defer c.Close()
+	err = filepath.WalkDir(*image, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			fmt.Fprintln(c, strings.TrimPrefix(path, *image))
+		}
+		return err
+	})
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// standInDaemon asks apply what the image holds and leaves the answer in its
+// root. Then it answers /health on its socket until it is told to stop, or
+// until somebody applies
+// the word "die".
 func standInDaemon(args []string) int {
 	fs := flag.NewFlagSet("apiserver", flag.ExitOnError)
 	root := fs.String("root", "", "")
 	socket := fs.String("socket", "", "")
 	variant := fs.String("variant", "", "")
+	fs.String("image", "", "")
+	apply := fs.String("apply-socket", "", "")
 	if err := fs.Parse(args[1:]); err != nil || args[0] != "apiserver" || *root == "" {
 		return 2
 	}
@@ -45,6 +91,10 @@ func standInDaemon(args []string) int {
 	}
 	l, err := net.Listen("unix", *socket)
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := askApply(*apply, filepath.Join(*root, "held")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -65,12 +115,25 @@ func standInDaemon(args []string) int {
 	}
 }
 
+func askApply(socket, file string) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	held, err := io.ReadAll(c)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, held, 0o644)
+}
+
 // standInClient applies a file by leaving it beside the socket.
 func standInClient(args []string) int {
-	if len(args) != 4 || args[0] != "--socket" || args[2] != "apply" {
+	if len(args) != 5 || args[0] != "--socket" || args[2] != "apply" || args[3] != "--wait" {
 		return 2
 	}
-	data, err := os.ReadFile(args[3])
+	data, err := os.ReadFile(args[4])
 	if err != nil {
 		return 1
 	}
@@ -90,20 +153,27 @@ func standInClient(args []string) int {
 	return 0
 }
 
-func standIns(t *testing.T) programs {
+func standIns(t *testing.T) Programs {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	p := programs{bulkhead: filepath.Join(dir, "bulkhead"), apiclient: filepath.Join(dir, "apiclient")}
-	for _, path := range []string{p.bulkhead, p.apiclient} {
+	p := Programs{
+		Bulkhead: filepath.Join(dir, "bulkhead"), Apiclient: filepath.Join(dir, "apiclient"), Become: []string{self, "become"},
+	}
+	for _, path := range []string{p.Bulkhead, p.Apiclient} {
 		if err := os.Symlink(self, path); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return p
+}
+
+// packages are those of a repository with one.
+var packages = fstest.MapFS{
+	"p/package.toml": {}, "p/p.conf.tmpl": {}, "p/p.service": {}, "testdata/documents/p.toml": {},
 }
 
 // shortDir is a directory whose sockets have paths the kernel takes.
@@ -160,7 +230,7 @@ func TestServeUntilInterrupted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			out := &interrupt{end: cancel}
-			if err := serve(ctx, standIns(t), userDataFile(t, "motd"), opt, out); err != nil {
+			if err := serve(ctx, standIns(t), packages, userDataFile(t, "motd"), opt, out); err != nil {
 				t.Fatalf("serve: %v\n%s", err, out.b.String())
 			}
 			for _, want := range []string{
@@ -169,6 +239,11 @@ func TestServeUntilInterrupted(t *testing.T) {
 				if !strings.Contains(out.b.String(), want) {
 					t.Errorf("serve: output\n%swant %q in it", out.b.String(), want)
 				}
+			}
+			held, err := os.ReadFile(filepath.Join(opt.Dir, "root", "held"))
+			want := "/usr/lib/os-release\n/usr/share/bulkhead/packages/p/p.conf.tmpl\n/usr/share/bulkhead/packages/p/package.toml\n"
+			if tt.kept && (err != nil || string(held) != want) {
+				t.Errorf("what apply finds in the image: %q, %v, want %q", held, err, want)
 			}
 			said := strings.Contains(out.b.String(), "the state is kept in "+opt.Dir)
 			applied, err := os.ReadFile(filepath.Join(opt.Dir, "applied"))
@@ -199,7 +274,7 @@ func TestServeFails(t *testing.T) {
 		},
 		{
 			name: "the path is too long for a socket", opt: Options{Dir: strings.Repeat("long", 30)},
-			want: []string{"/api.sock: the path has ", "want at most 107: choose a shorter directory"},
+			want: []string{"/apply.sock: the path has ", "want at most 107: choose a shorter directory"},
 		},
 	}
 	for _, tt := range tests {
@@ -207,7 +282,7 @@ func TestServeFails(t *testing.T) {
 			base := shortDir(t)
 			tt.opt.Dir = filepath.Join(base, "s"+tt.opt.Dir)
 			var out bytes.Buffer
-			err := serve(t.Context(), standIns(t), userDataFile(t, tt.data), tt.opt, &out)
+			err := serve(t.Context(), standIns(t), packages, userDataFile(t, tt.data), tt.opt, &out)
 			for _, want := range tt.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("serve: error %v\nwant %q in it", err, want)
@@ -226,7 +301,7 @@ func TestServeFails(t *testing.T) {
 
 func TestServeNeedsUserData(t *testing.T) {
 	base := shortDir(t)
-	err := serve(t.Context(), standIns(t), filepath.Join(base, "none.toml"), Options{Dir: base + "/s"}, &bytes.Buffer{})
+	err := serve(t.Context(), standIns(t), packages, filepath.Join(base, "none.toml"), Options{Dir: base + "/s"}, &bytes.Buffer{})
 	if err == nil || !strings.HasPrefix(err.Error(), "user data: stat ") {
 		t.Errorf("serve without user data: error %v, want one about the file", err)
 	}

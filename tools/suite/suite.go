@@ -10,12 +10,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/tools/debian"
+	"github.com/bulkhead-os/bulkhead/tools/debtree"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/teststream"
+	"github.com/bulkhead-os/bulkhead/tools/validators"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -33,6 +36,11 @@ type Options struct {
 // focused reports whether only chosen tests are asked for. The checks of the
 // source are left out then.
 func (o Options) focused() bool { return o.Run != "" || len(o.Packages) > 0 }
+
+// validates reports whether the tests ask programs of a node about its files.
+func (o Options) validates() bool {
+	return !o.Short && (!o.focused() || slices.Contains(o.Packages, "./tools/validators"))
+}
 
 // A Suite runs the checks and tests of one repository.
 type Suite struct {
@@ -58,11 +66,25 @@ func (s *Suite) Test(ctx context.Context, opt Options) error {
 	if !opt.focused() {
 		s.check(ctx, modules)
 	}
+	if opt.validates() {
+		s.step("validators", func() error { return s.validators(ctx) })
+	}
 	if len(opt.Packages) == 0 {
 		opt.Packages = workspace.Patterns(modules)
 	}
 	s.goTest(ctx, testArgs(opt), opt)
 	return s.end(ctx)
+}
+
+// validators provides the programs that the tests of package validators ask.
+// Without the means to get them, those tests say so and are skipped.
+func (s *Suite) validators(ctx context.Context) error {
+	err := validators.Prepare(ctx, s.Root, s.Out)
+	if errors.Is(err, debtree.ErrNoTools) {
+		fmt.Fprintln(s.Out, err)
+		return nil
+	}
+	return err
 }
 
 // Check runs what of Test takes seconds: the checks of the source, the

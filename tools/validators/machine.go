@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/cage"
+	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -29,6 +30,17 @@ type Machine struct {
 // accounts are the users and groups that programs look for. All have the same
 // number, since a cage has no other.
 var accounts = []string{"root", "_chrony", "systemd-network", "systemd-resolve"}
+
+// standIns are programs that units start and no package provides as a file: the
+// first two are links that Debian's scripts make, the others have no source that
+// a package could name.
+var standIns = []string{
+	"/usr/sbin/iptables", "/usr/sbin/ip6tables",
+	"/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
+}
+
+// standIn is what such a program is.
+const standIn = "#!/usr/bin/false\n"
 
 // NewMachine makes a machine without files of packages. It must be closed.
 func NewMachine(ctx context.Context, root workspace.Root) (_ *Machine, err error) {
@@ -77,6 +89,11 @@ func (m *Machine) prepare() error {
 		fmt.Fprintf(&users, "%s:x:0:0::/:/usr/sbin/nologin\n", name)
 		fmt.Fprintf(&groups, "%s:x:0:\n", name)
 	}
+	for _, name := range standIns {
+		if err := m.Put(name, []byte(standIn), 0o755); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		m.Put("/etc/passwd", []byte(users.String()), 0o644),
 		m.Put("/etc/group", []byte(groups.String()), 0o644),
@@ -105,6 +122,22 @@ func (m *Machine) Put(name string, data []byte, mode fs.FileMode) error {
 // Remove takes a file from the machine.
 func (m *Machine) Remove(name string) error { return os.Remove(m.path(name)) }
 
+// outside returns a command of the machine that runs with this machine's files:
+// its own loader starts it with its own libraries.
+func (m *Machine) outside(program string, args ...string) (run.Command, error) {
+	loader, err := filepath.Glob(m.path("/usr/lib*/ld-linux*.so.*"))
+	if err != nil || len(loader) == 0 {
+		return run.Command{}, fmt.Errorf("%s has no loader", m.dir)
+	}
+	libraries, err := filepath.Glob(m.path("/usr/lib/*-linux-gnu"))
+	if err != nil || len(libraries) == 0 {
+		return run.Command{}, fmt.Errorf("%s has no libraries", m.dir)
+	}
+	path := libraries[0] + ":" + filepath.Join(libraries[0], "systemd")
+	words := append([]string{loader[0], "--library-path", path, m.path(program)}, args...)
+	return run.Command{Args: words, Env: []string{"LC_ALL=C"}}, nil
+}
+
 // Install gives the machine the files of packages that lie beside their
 // definitions, and stand-ins for programs that it does not have.
 func (m *Machine) Install(packages []*recipe.Package, sources fs.FS) error {
@@ -122,7 +155,7 @@ func (m *Machine) Install(packages []*recipe.Package, sources fs.FS) error {
 			if _, err := os.Stat(m.path(to)); err == nil {
 				continue
 			}
-			if err := m.Put(to, []byte("#!/usr/bin/false\n"), 0o755); err != nil {
+			if err := m.Put(to, []byte(standIn), 0o755); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path"
 	"regexp"
 	"strings"
@@ -20,15 +21,18 @@ type Validator struct {
 	Name string // of the program
 	// Reads reports whether the program reads the file at a path.
 	Reads func(path string) bool
-	// Bad is a file that the program complains about: a validator that lets it
-	// pass does not validate here.
-	Bad File
+	// Bad is a file that the program complains about.
+	Bad Bad
 
 	check func(context.Context, *Machine, string) error
 }
 
-// A File is a file of a node.
-type File struct{ Path, Text string }
+// A Bad is a file with something wrong in it, and what is in the complaint. It
+// shows that a program does look at what it is given.
+type Bad struct{ Path, Text, Complaint string }
+
+// ErrUnable says that a program cannot be asked by this user.
+var ErrUnable = errors.New("wants to be run by root")
 
 // Check lets the program read the file at path.
 func (v Validator) Check(ctx context.Context, m *Machine, path string) error {
@@ -76,7 +80,7 @@ func in(dir, ext string) func(string) bool {
 var containerd = Validator{
 	Name:  "containerd",
 	Reads: is("/etc/containerd/config.toml", "/usr/share/containerd/host-containerd.toml"),
-	Bad:   File{"/etc/containerd/config.toml", "version = 3\n[plugins.\"io.containerd.cri.v1.images\"]\n  no_such = 1\n"},
+	Bad:   Bad{"/etc/containerd/config.toml", "version = 3\n[plugins.\"io.containerd.cri.v1.images\"]\n  no_such = 1\n", "key=no_such"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		// It warns of what it does not know and goes on.
 		return complaints(ctx, m.cage.Command(containerdPath, "--config", file, "config", "dump"), `Configuration migrated`)
@@ -86,7 +90,7 @@ var containerd = Validator{
 var chronyd = Validator{
 	Name:  "chronyd",
 	Reads: is("/etc/chrony/chrony.conf"),
-	Bad:   File{"/etc/chrony/chrony.conf", "pool ntp.example.org iburst nosuch\n"},
+	Bad:   Bad{"/etc/chrony/chrony.conf", "pool ntp.example.org iburst nosuch\n", "Could not parse pool directive"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return complaints(ctx, m.cage.Command("/usr/sbin/chronyd", "-p", "-f", file), "")
 	},
@@ -95,7 +99,7 @@ var chronyd = Validator{
 var dockerd = Validator{
 	Name:  "dockerd",
 	Reads: is("/etc/docker/daemon.json"),
-	Bad:   File{"/etc/docker/daemon.json", `{"no-such": 1}`},
+	Bad:   Bad{"/etc/docker/daemon.json", `{"no-such": 1}`, "no-such"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return complaints(ctx, m.cage.Command("/usr/sbin/dockerd", "--validate", "--config-file", file), `^configuration OK$`)
 	},
@@ -105,7 +109,7 @@ var dockerd = Validator{
 var sysctl = Validator{
 	Name:  "systemd-sysctl",
 	Reads: in("sysctl.d", ".conf"),
-	Bad:   File{"/etc/sysctl.d/x.conf", "kernel.core_pattern\n"},
+	Bad:   Bad{"/etc/sysctl.d/x.conf", "kernel.core_pattern\n", "not an assignment"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return onlyComplaints(ctx, m.cage.Command("/usr/lib/systemd/systemd-sysctl", file), `^Couldn't write |^No change to value`)
 	},
@@ -115,7 +119,7 @@ var sysctl = Validator{
 var modulesLoad = Validator{
 	Name:  "systemd-modules-load",
 	Reads: in("modules-load.d", ".conf"),
-	Bad:   File{"/etc/modules-load.d/x.conf", "\xff\xfe\n"},
+	Bad:   Bad{"/etc/modules-load.d/x.conf", "\xff\xfe\n", "Failed to find module"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return onlyComplaints(ctx, m.cage.Command("/usr/lib/systemd/systemd-modules-load", file), `^Failed to find module '[[:word:]-]+'$|kernel command line`)
 	},
@@ -124,7 +128,7 @@ var modulesLoad = Validator{
 var modprobe = Validator{
 	Name:  "modprobe",
 	Reads: in("modprobe.d", ".conf"),
-	Bad:   File{"/etc/modprobe.d/x.conf", "nosuch x\n"},
+	Bad:   Bad{"/etc/modprobe.d/x.conf", "nosuch x\n", "ignoring bad line"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return complaints(ctx, m.cage.Command("/usr/sbin/modprobe", "--showconfig", "--config", file), "")
 	},
@@ -133,7 +137,7 @@ var modprobe = Validator{
 var resolved = Validator{
 	Name:  "systemd-resolved",
 	Reads: in("systemd/resolved.conf.d", ".conf"),
-	Bad:   File{"/etc/systemd/resolved.conf.d/x.conf", "[Resolve]\nNoSuch=1\n"},
+	Bad:   Bad{"/etc/systemd/resolved.conf.d/x.conf", "[Resolve]\nNoSuch=1\n", "Unknown key 'NoSuch'"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return m.daemonComplaints(ctx, "/usr/lib/systemd/systemd-resolved")
 	},
@@ -142,7 +146,7 @@ var resolved = Validator{
 var networkd = Validator{
 	Name:  "systemd-networkd",
 	Reads: in("systemd/networkd.conf.d", ".conf"),
-	Bad:   File{"/etc/systemd/networkd.conf.d/x.conf", "[Network]\nNoSuch=1\n"},
+	Bad:   Bad{"/etc/systemd/networkd.conf.d/x.conf", "[Network]\nNoSuch=1\n", "Unknown key 'NoSuch'"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return m.daemonComplaints(ctx, "/usr/lib/systemd/systemd-networkd")
 	},
@@ -153,7 +157,7 @@ var unitName = regexp.MustCompile(`^/(usr/lib|etc)/systemd/system/([^/]+\.(?:ser
 var units = Validator{
 	Name:  "systemd-analyze verify",
 	Reads: unitName.MatchString,
-	Bad:   File{"/etc/systemd/system/x.service", "[Service]\nExecStart=/usr/bin/true\nNoSuch=1\n"},
+	Bad:   Bad{"/etc/systemd/system/x.service", "[Service]\nExecStart=/usr/bin/systemctl\nNoSuch=1\n", "Unknown key 'NoSuch'"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		name := unitName.FindStringSubmatch(file)[2]
 		if stem, ext, ok := strings.Cut(name, "@."); ok {
@@ -163,19 +167,24 @@ var units = Validator{
 	},
 }
 
+// systemd-tmpfiles insists on /proc, which a cage does not have.
 var tmpfiles = Validator{
 	Name:  "systemd-tmpfiles",
 	Reads: in("tmpfiles.d", ".conf"),
-	Bad:   File{"/usr/lib/tmpfiles.d/x.conf", "dd /x 0755 root root - -\n"},
+	Bad:   Bad{"/usr/lib/tmpfiles.d/x.conf", "dd /x 0755 root root - -\n", "Unknown"},
 	check: func(ctx context.Context, m *Machine, file string) error {
-		return complaints(ctx, m.cage.Command("/usr/bin/systemd-tmpfiles", "--dry-run", "--create", file), `^Would `)
+		cmd, err := m.outside("/usr/bin/systemd-tmpfiles", "--root="+m.dir, "--dry-run", "--create", m.path(file))
+		if err != nil {
+			return err
+		}
+		return complaints(ctx, cmd, `^Would |^Running (create|clean) action`)
 	},
 }
 
 var sysusers = Validator{
 	Name:  "systemd-sysusers",
 	Reads: in("sysusers.d", ".conf"),
-	Bad:   File{"/usr/lib/sysusers.d/x.conf", "x x\n"},
+	Bad:   Bad{"/usr/lib/sysusers.d/x.conf", "x x\n", "Unknown command type"},
 	check: func(ctx context.Context, m *Machine, file string) error {
 		return complaints(ctx, m.cage.Command("/usr/bin/systemd-sysusers", "--dry-run", file), `^(Creating|Would|Suggested)`)
 	},
@@ -186,7 +195,7 @@ func kubeletFiles(version string) Validator {
 	return Validator{
 		Name:  "kubelet " + version,
 		Reads: is(dir+"config.yaml", dir+"kubeconfig", dir+"bootstrap-kubeconfig", dir+"credential-providers.yaml"),
-		Bad:   File{dir + "config.yaml", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnoSuch: 1\n"},
+		Bad:   Bad{dir + "config.yaml", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnoSuch: 1\n", "unknown field"},
 		check: func(ctx context.Context, m *Machine, file string) error {
 			return complaints(ctx, m.cage.Command(kubeletCheck(version), file), "")
 		},
@@ -235,7 +244,8 @@ func (m *Machine) daemonComplaints(ctx context.Context, program string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() // removes the socket, too
+	defer os.Remove(m.path(notify))
+	defer conn.Close()
 	var stderr bytes.Buffer
 	cmd := m.cage.Command(program)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+notify)
@@ -257,6 +267,9 @@ func (m *Machine) daemonComplaints(ctx context.Context, program string) error {
 	case err = <-ended:
 		conn.Close()
 		<-ready
+		if strings.Contains(stderr.String(), "Failed to drop privileges") && os.Geteuid() != 0 {
+			return ErrUnable
+		}
 		err = fmt.Errorf("ended before it was ready: %w\n%s", err, stderr.String())
 	}
 	if err != nil {

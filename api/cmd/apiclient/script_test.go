@@ -40,7 +40,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// startServer serves the API on $WORK/api.sock until the script ends.
+// startServer serves the API on $WORK/api.sock until the script ends. A script
+// with a file applier.json has its settings applied, one with a directory
+// packages has a catalogue.
 func startServer(env *testscript.Env, v *variant.Variant) error {
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	state := filepath.Join(env.WorkDir, ".state")
@@ -56,8 +58,9 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 	}
 	s := server.New(server.Options{
 		Store: st, Schema: v.Schema, Defaults: v.Defaults, Evaluate: evaluate, Notices: notices, Now: now,
-		OS:     server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
-		Access: server.Access{OwnUser: true},
+		OS:      server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
+		Access:  server.Access{OwnUser: true},
+		Applier: applierIn(env.WorkDir), Catalogue: catalogueIn(env.WorkDir),
 	})
 	socket := filepath.Join(env.WorkDir, "api.sock")
 	l, err := net.Listen("unix", socket)
