@@ -120,7 +120,7 @@ func TestSecondDaemon(t *testing.T) {
 		t.Errorf("second daemon on the same root: status %d, %s", got, same.stderr)
 	}
 	other := launch(t, p.socket, nil, "--root", t.TempDir(), "--socket", p.socket, "--variant", "qemu-dev")
-	if got := other.status(); got != 1 || !strings.Contains(other.stderr.String(), "another daemon listens there") {
+	if got := other.status(); got != 1 || !strings.Contains(other.stderr.String(), "another program listens there") {
 		t.Errorf("second daemon on the same socket: status %d, %s", got, other.stderr)
 	}
 	p.must("GET", "/health", "")

@@ -69,7 +69,7 @@ func listen(opt options, owner int) (net.Listener, *idler, error) {
 	if given != nil {
 		return given, newIdler(opt.idle, opt.once), nil
 	}
-	l, err := unixsocket.Listen(opt.socket, owner)
+	l, err := unixsocket.Listen(opt.socket, unixsocket.Access{User: owner, Group: -1, Mode: 0o600})
 	if err != nil {
 		return nil, nil, err
 	}

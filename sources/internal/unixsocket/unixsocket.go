@@ -35,12 +35,20 @@ func Given() (*net.UnixListener, error) {
 	return l, nil
 }
 
-// Listen makes a socket at path for this process's user, or for the user uid
-// unless that is negative. One that a killed program left behind is replaced.
-func Listen(path string, uid int) (*net.UnixListener, error) {
+// An Access says who may connect to a socket.
+type Access struct {
+	User  int         // -1: this process's
+	Group int         // -1: this process's
+	Mode  fs.FileMode // 0600 while the socket is made
+}
+
+// Listen makes a socket at path. One that a killed program left behind is
+// replaced. Until it has its owner and mode only this process's user can
+// connect.
+func Listen(path string, access Access) (*net.UnixListener, error) {
 	l, err := bind(path)
-	if err == nil && uid >= 0 {
-		if err = os.Chown(path, uid, -1); err != nil {
+	if err == nil {
+		if err = access.give(path); err != nil {
 			err = errors.Join(err, l.Close())
 		}
 	}
@@ -48,6 +56,15 @@ func Listen(path string, uid int) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
 	return l, nil
+}
+
+func (a Access) give(path string) error {
+	if a.User >= 0 || a.Group >= 0 {
+		if err := os.Chown(path, a.User, a.Group); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, a.Mode)
 }
 
 func bind(path string) (*net.UnixListener, error) {

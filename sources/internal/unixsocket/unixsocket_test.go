@@ -10,9 +10,11 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/internal/unixsocket"
 )
 
+var own = unixsocket.Access{User: -1, Group: -1, Mode: 0o600}
+
 func TestListen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub/x.sock")
-	l, err := unixsocket.Listen(path, -1)
+	l, err := unixsocket.Listen(path, own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,14 +22,14 @@ func TestListen(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode of the socket %v, %v, want 0600", info.Mode(), err)
 	}
-	if _, err := unixsocket.Listen(path, -1); err == nil || !strings.Contains(err.Error(), "another program listens there") {
+	if _, err := unixsocket.Listen(path, own); err == nil || !strings.Contains(err.Error(), "another program listens there") {
 		t.Errorf("Listen where somebody listens: %v, want that another program does", err)
 	}
 	l.SetUnlinkOnClose(false)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := unixsocket.Listen(path, -1)
+	again, err := unixsocket.Listen(path, own)
 	if err != nil {
 		t.Fatalf("Listen in the place of a stale socket: %v", err)
 	}
@@ -64,7 +66,7 @@ func TestListenRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := unixsocket.Listen(tt.path, -1); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := unixsocket.Listen(tt.path, own); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Listen(%q): %v, want %q in it", tt.path, err, tt.want)
 			}
 		})
