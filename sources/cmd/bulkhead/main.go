@@ -19,11 +19,13 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
 	"github.com/bulkhead-os/bulkhead/sources/apply"
+	"github.com/bulkhead-os/bulkhead/sources/auditverify"
 )
 
 var programs = map[string]func() *cobra.Command{
-	"apiserver": apiserver.Command,
-	"apply":     apply.Command,
+	"apiserver":    apiserver.Command,
+	"apply":        apply.Command,
+	"audit-verify": auditverify.Command,
 }
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }

@@ -9,7 +9,8 @@ import (
 
 func TestRun(t *testing.T) {
 	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n  apiserver    Keep the settings of a node and answer the settings API\n" +
-		"  apply        Make the files and units of a node what its settings say\n"
+		"  apply        Make the files and units of a node what its settings say\n" +
+		"  audit-verify Check that the audit record has not been changed\n"
 	tests := []struct {
 		name           string
 		args           []string
