@@ -8,12 +8,16 @@ package cage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 
 	"github.com/bulkhead-os/bulkhead/tools/run"
 )
+
+// ErrNone says that no program can be run in a cage here.
+var ErrNone = errors.New("neither namespaces nor root at hand")
 
 // A Cage is a directory with a way to run programs in it.
 type Cage struct {
@@ -38,6 +42,9 @@ func New(ctx context.Context, root string, probe ...string) (Cage, error) {
 		if first == nil {
 			first = err
 		}
+	}
+	if errors.Is(first, syscall.EPERM) || errors.Is(first, syscall.ENOSPC) || errors.Is(first, syscall.EINVAL) {
+		return Cage{}, fmt.Errorf("run programs with %s as their root: %w: %w", root, ErrNone, first)
 	}
 	return Cage{}, fmt.Errorf("run programs with %s as their root: %w", root, first)
 }

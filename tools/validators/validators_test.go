@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
 	"github.com/bulkhead-os/bulkhead/models/variant"
+	"github.com/bulkhead-os/bulkhead/tools/cage"
 	"github.com/bulkhead-os/bulkhead/tools/validators"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
@@ -26,8 +27,11 @@ func machine(t *testing.T, name string) (*validators.Machine, []validators.Valid
 		t.Fatal(err)
 	}
 	m, err := validators.NewMachine(t.Context(), repository)
-	if err != nil {
+	if errors.Is(err, validators.ErrUnprepared) || errors.Is(err, cage.ErrNone) {
 		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := m.Close(); err != nil {
