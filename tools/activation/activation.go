@@ -61,7 +61,7 @@ func (s *Socket) Running() bool { return s.running.Load() }
 func (s *Socket) Close() error { return errors.Join(s.file.Close(), s.listener.Close()) }
 
 // Serve starts the program whenever a connection waits and it does not run,
-// until ctx ends.
+// until ctx ends. The program ends when this one dies.
 func (s *Socket) Serve(ctx context.Context) error {
 	for {
 		if err := s.wait(ctx); err != nil || ctx.Err() != nil {
@@ -107,7 +107,7 @@ func (s *Socket) run(ctx context.Context) error {
 	s.running.Store(true)
 	defer s.running.Store(false)
 	return run.Command{
-		Args: s.args, Env: []string{"LISTEN_FDS=1"}, Stderr: s.log, Files: []*os.File{s.file}, Apart: true,
+		Args: s.args, Env: []string{"LISTEN_FDS=1"}, Stderr: s.log, Files: []*os.File{s.file}, Apart: true, Bound: true,
 	}.Run(ctx)
 }
 

@@ -65,7 +65,7 @@ type Daemon struct {
 }
 
 // Start starts a daemon. It returns at once, before the daemon is ready. When
-// ctx ends the daemon is interrupted.
+// ctx ends the daemon is interrupted; when this program dies it is ended.
 func Start(ctx context.Context, opt Options) (*Daemon, error) {
 	socket := opt.Socket
 	if socket == "" {
@@ -78,7 +78,7 @@ func Start(ctx context.Context, opt Options) (*Daemon, error) {
 	if opt.ApplySocket != "" {
 		args = append(args, "--image", opt.Image, "--apply-socket", opt.ApplySocket)
 	}
-	proc, err := run.Command{Args: args, Stderr: opt.Stderr, Apart: true}.Start(ctx)
+	proc, err := run.Command{Args: args, Stderr: opt.Stderr, Apart: true, Bound: true}.Start(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -34,8 +35,12 @@ type Command struct {
 	// the terminal then reaches this program alone, which passes it on in its
 	// own time.
 	Apart bool
+	// Bound makes the program end with this one: when this one dies, even if it
+	// is killed, the program is told to terminate.
+	Bound bool
 	Files []*os.File // given to the program from descriptor 3 on
-	// Attr is how the process is made; nil for the usual. Apart is added.
+	// Attr is how the process is made; nil for the usual. Apart and Bound are
+	// added.
 	Attr *syscall.SysProcAttr
 }
 
@@ -88,14 +93,15 @@ func (c Command) Output(ctx context.Context) ([]byte, error) {
 
 // A Process is a program that was started. Its Wait must be called.
 type Process struct {
-	cmd  *exec.Cmd
-	text string
-	tail tail
+	cmd   *exec.Cmd
+	text  string
+	tail  tail
+	ended chan struct{} // closed when Wait has seen the end
 }
 
 // Start starts c.
 func (c Command) Start(ctx context.Context) (*Process, error) {
-	p := &Process{cmd: exec.CommandContext(ctx, c.Args[0], c.Args[1:]...), text: c.String()}
+	p := &Process{cmd: exec.CommandContext(ctx, c.Args[0], c.Args[1:]...), text: c.String(), ended: make(chan struct{})}
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = c.Stdin, c.Stdout, &p.tail
@@ -107,10 +113,30 @@ func (c Command) Start(ctx context.Context) (*Process, error) {
 	p.cmd.WaitDelay = grace
 	p.cmd.ExtraFiles = c.Files
 	p.cmd.SysProcAttr = c.attributes()
-	if err := p.cmd.Start(); err != nil {
+	start := p.cmd.Start
+	if c.Bound {
+		start = p.startBound
+	}
+	if err := start(); err != nil {
 		return nil, &Error{Command: p.text, Status: -1, Err: cause(err)}
 	}
 	return p, nil
+}
+
+// startBound starts p on a thread of its own, which stays until p has ended: the
+// kernel sends the signal when the thread ends that started p.
+func (p *Process) startBound() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			<-p.ended
+		}
+	}()
+	return <-started
 }
 
 func (c Command) attributes() *syscall.SysProcAttr {
@@ -119,6 +145,9 @@ func (c Command) attributes() *syscall.SysProcAttr {
 		*attr = *c.Attr
 	}
 	attr.Setpgid = attr.Setpgid || c.Apart
+	if c.Bound {
+		attr.Pdeathsig = syscall.SIGTERM
+	}
 	return attr
 }
 
@@ -133,6 +162,7 @@ func cause(err error) error {
 // Wait waits for the end of p.
 func (p *Process) Wait() error {
 	err := p.cmd.Wait()
+	close(p.ended)
 	if err == nil {
 		return nil
 	}

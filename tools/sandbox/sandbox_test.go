@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, activation.Become(os.Args[2:]))
 		os.Exit(1)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "sandbox" {
+		os.Exit(standInShipyard(os.Args[2:]))
+	}
 	switch filepath.Base(os.Args[0]) {
 	case "bulkhead":
 		if os.Args[1] == "apply" {
@@ -50,6 +53,9 @@ func standInApply(args []string) int {
 	if err := fs.Parse(args); err != nil || *root == "" || *units != "record" {
 		return 2
 	}
+	if err := lock(*root, "apply"); err != nil {
+		return 1
+	}
 	l, err := net.FileListener(os.NewFile(3, "socket"))
 	if err != nil {
 		return 1
@@ -67,6 +73,10 @@ func standInApply(args []string) int {
 	})
 	if err != nil {
 		return 1
+	}
+	if filepath.Base(filepath.Dir(*root)) == lingering {
+		c.Close()
+		awaitTermination()
 	}
 	return 0
 }
@@ -87,6 +97,9 @@ func standInDaemon(args []string) int {
 	}
 	if *variant == "no-such" {
 		fmt.Fprintln(os.Stderr, "bulkhead: variant no-such is not known")
+		return 1
+	}
+	if err := lock(*root, "daemon"); err != nil {
 		return 1
 	}
 	l, err := net.Listen("unix", *socket)

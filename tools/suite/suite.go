@@ -53,10 +53,7 @@ type Suite struct {
 
 // Test runs the checks of the source and all tests with the race detector.
 func (s *Suite) Test(ctx context.Context, opt Options) error {
-	if !opt.focused() {
-		fmt.Fprintf(s.Out, "needs %s (%s)\n", debian.RaceDetector.What, strings.Join(debian.RaceDetector.Packages, ", "))
-	}
-	if err := debian.NewInstaller(s.Out).Ensure(ctx, debian.RaceDetector); err != nil {
+	if err := s.provide(ctx, opt); err != nil {
 		return err
 	}
 	modules, err := s.Root.Modules(ctx)
@@ -74,6 +71,29 @@ func (s *Suite) Test(ctx context.Context, opt Options) error {
 	}
 	s.goTest(ctx, testArgs(opt), opt)
 	return s.end(ctx)
+}
+
+// provide makes present what the tests need of the machine.
+func (s *Suite) provide(ctx context.Context, opt Options) error {
+	in := debian.NewInstaller(s.Out)
+	needs := opt.needs(in.Root)
+	if !opt.focused() {
+		for _, n := range needs {
+			fmt.Fprintf(s.Out, "needs %s (%s)\n", n.What, strings.Join(n.Packages, ", "))
+		}
+	}
+	return in.Ensure(ctx, needs...)
+}
+
+// needs returns what the tests cannot do without. Machines are booted by root
+// only; for others the tests that do so say that and are skipped.
+func (o Options) needs(root bool) []debian.Need {
+	needs := []debian.Need{debian.RaceDetector}
+	boots := len(o.Packages) == 0 || slices.ContainsFunc(o.Packages, func(p string) bool { return strings.HasPrefix(p, "./sources") })
+	if root && boots {
+		needs = append(needs, debian.Systemd)
+	}
+	return needs
 }
 
 // validators provides the programs that the tests of package validators ask.

@@ -1,0 +1,129 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lingering is the name of a directory where the stand-in for apply runs on
+// until it is told to end.
+const lingering = "lingering"
+
+// awaitTermination waits until the process is told to end.
+func awaitTermination() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	<-told
+}
+
+// standInShipyard runs a sandbox: in a directory, with two programs, and with a
+// file of user data.
+func standInShipyard(args []string) int {
+	prog := Programs{Bulkhead: args[1], Apiclient: args[2], Become: []string{os.Args[0], "become"}}
+	if err := serve(context.Background(), prog, packages, args[3], Options{Dir: args[0]}, os.Stdout); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// lock takes a lock that the end of the process gives back.
+func lock(root, name string) error {
+	fd, err := syscall.Open(filepath.Join(root, name+".lock"), syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// ended reports whether the process has ended that took a lock.
+func ended(t *testing.T, root, name string) bool {
+	t.Helper()
+	f, err := os.Open(filepath.Join(root, name+".lock"))
+	if err != nil {
+		t.Fatalf("%s was not started: %v", name, err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil && !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// What runs for a sandbox ends when the sandbox is killed, or dies because
+// nobody reads what it says.
+func TestKilled(t *testing.T) {
+	tests := []struct {
+		name string
+		kill func(cmd *exec.Cmd, out io.Closer) error
+	}{
+		{"killed", func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Kill() }},
+		{"without a reader", func(cmd *exec.Cmd, out io.Closer) error {
+			return errors.Join(out.Close(), cmd.Process.Signal(syscall.SIGPIPE))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(shortDir(t), lingering)
+			prog := standIns(t)
+			cmd := exec.Command(os.Args[0], "sandbox", dir, prog.Bulkhead, prog.Apiclient, userDataFile(t, "motd"))
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			readUntil(t, out, "Ctrl-C here ends it.\n")
+			root := filepath.Join(dir, "root")
+			for _, name := range []string{"daemon", "apply"} {
+				if ended(t, root, name) {
+					t.Errorf("%s does not run", name)
+				}
+			}
+			if err := tt.kill(cmd, out); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // it was killed
+			for _, name := range []string{"daemon", "apply"} {
+				await(t, name, func() bool { return ended(t, root, name) })
+			}
+		})
+	}
+}
+
+func readUntil(t *testing.T, r io.Reader, end string) {
+	t.Helper()
+	var said strings.Builder
+	buf := make([]byte, 1024)
+	for !strings.Contains(said.String(), end) {
+		n, err := r.Read(buf)
+		said.Write(buf[:n])
+		if err != nil {
+			t.Fatalf("read until %q: %v after %q", end, err, said.String())
+		}
+	}
+}
+
+func await(t *testing.T, name string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-deadline:
+			t.Fatalf("%s still runs 20 seconds after the end of the sandbox", name)
+		}
+	}
+}
