@@ -64,6 +64,10 @@ func (s *Store) commitTransaction(r CommitRequest) (Committed, error) {
 		return Committed{}, err
 	}
 	changed := changes(s.user.doc, doc, t.patch)
+	if len(changed) == 0 { // it only unsets what is not set
+		s.forget(t)
+		return Committed{}, ErrNothingPending
+	}
 	gen, err := s.add(addition{
 		doc: doc, changed: changed, try: r.Try, now: now,
 		header: header{Generation: Generation{Actor: r.Actor, Message: r.Message, Origin: r.Origin}, Nonce: t.nonce},

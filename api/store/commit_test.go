@@ -65,7 +65,6 @@ func TestChanged(t *testing.T) {
 		{"same value again", "a = 1\nb = 2", "a = 1", nil, "a", "a = 1\nb = 2"},
 		{"unset of a table", "a.x = 1\na.y = 2\nb = 3", "", []string{"a"}, "a.x,a.y", "b = 3"},
 		{"unset and set", "a.x = 1\na.y = 2", "a.y = 3", []string{"a"}, "a.x,a.y", "a.y = 3"},
-		{"unset of what is not set", "a = 1", "", []string{"b"}, "", "a = 1"},
 		{"unset of everything", "a = 1\nb.c = 2", "", []string{"settings"}, "a,b.c", ""},
 		{"a table where a value was", "a = 1", "a.x = 2", nil, "a,a.x", "a.x = 2"},
 		{"a value where a table was", "a.x = 1\na.y = 2\nab = 1", "a = 2", nil, "a,a.x,a.y", "a = 2\nab = 1"},
@@ -84,6 +83,20 @@ func TestChanged(t *testing.T) {
 			wantUser(t, n.open(), tt.after)
 		})
 	}
+}
+
+// What unsets only what is not set commits nothing, and is done with.
+func TestUnsetOfNothing(t *testing.T) {
+	n := newNode(t)
+	s := n.open()
+	change(t, s, "a = 1")
+	patch(t, s, "t", "", "b")
+	_, err := s.Commit(t.Context(), CommitRequest{Tx: "t"})
+	wantErr(t, "Commit(t)", err, ErrNothingPending)
+	if _, open := s.Pending("t"); open {
+		t.Error("the transaction is still open")
+	}
+	wantHistory(t, s, "1<0")
 }
 
 func TestRefusedCommit(t *testing.T) {

@@ -247,7 +247,7 @@ func (s *Store) complainRecovery(story string) {
 	s.opt.Log.Error("settings database was not as it should be", "story", story)
 	s.complain(report.Fault{
 		Severity: report.Error, Code: CodeRecovered, Detail: story,
-		Hint: "compare the settings with what they should be; the history tells more",
+		Hint: "compare the settings with what they should be; the history tells more, and the next commit or revert ends this warning",
 	})
 }
 

@@ -133,8 +133,10 @@ func TestCopyAhead(t *testing.T) {
 	wantEvents(t, n, "recovered 3 a,b")
 	wantCopy(t, n, 3, "a = 2\nb = 1")
 	s = n.reboot(s)
-	wantFault(t, s)
+	wantFault(t, s, CodeRecovered) // nobody has looked yet
 	wantHistory(t, s, "1<0", "3<1 recovery")
+	change(t, s, "a = 3")
+	wantFault(t, s)
 }
 
 func FuzzReadCopy(f *testing.F) {

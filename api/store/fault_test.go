@@ -112,7 +112,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	wantUser(t, s, "a = 2")
 	wantHistory(t, s, "1<0", "2<1", "3<2")
-	wantFault(t, s, CodeNotWritable)
+	wantFault(t, s, CodeNotStaged, CodeNotWritable)
 	wantEvents(t, n)
 	n.kill(s) // what is on disk is what was said
 	s = n.open()

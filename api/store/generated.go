@@ -24,6 +24,7 @@ const (
 // A GeneratedRequest asks to change the generated layer.
 type GeneratedRequest struct {
 	Patch     document.Patch
+	IfMatch   string   // condition on the current settings, as in the HTTP header
 	Strength  Strength // of the values that Patch sets; default Strong
 	Actor     Actor
 	Generator string
@@ -44,6 +45,9 @@ func (s *Store) SetGenerated(ctx context.Context, r GeneratedRequest) error {
 }
 
 func (s *Store) setGenerated(r GeneratedRequest) error {
+	if err := s.Snapshot().match(r.IfMatch); err != nil {
+		return err
+	}
 	if r.Strength == "" {
 		r.Strength = Strong
 	}
@@ -55,7 +59,8 @@ func (s *Store) setGenerated(r GeneratedRequest) error {
 	if err := storable(document.Document{}, gen); err != nil {
 		return err
 	}
-	now := s.evaluateWith(s.user.doc, gen, Pending)
+	// There is no commit to follow, which would check the whole.
+	now := s.evaluateWith(s.user.doc, gen, Commit)
 	if err := now.report.Err(); err != nil {
 		return err
 	}

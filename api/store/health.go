@@ -9,8 +9,9 @@ import (
 
 // The faults of the store itself, as Health tells them.
 const (
-	CodeRecovered   report.Code = "settings-recovered"    // the database was damaged; until the next start
+	CodeRecovered   report.Code = "settings-recovered"    // the database was damaged; until settings are committed again
 	CodeNotWritable report.Code = "settings-not-writable" // the last change could not be written
+	CodeNotStaged   report.Code = "changes-not-writable"  // the last pending change could not be written
 	CodeNoCopy      report.Code = "settings-copy-missing" // the plain copy could not be written
 )
 
@@ -32,5 +33,10 @@ func (s *Store) Health() []report.Fault {
 }
 
 func (s *Store) complain(f report.Fault) { s.faults[f.Code] = f }
+
+func (s *Store) knows(c report.Code) bool {
+	_, there := s.faults[c]
+	return there
+}
 
 func (s *Store) mend(c report.Code) { delete(s.faults, c) }

@@ -157,6 +157,10 @@ func (m *model) commit(tx string, ifMatch uint64, try time.Duration) error {
 	if doc.has(`"late"`) {
 		return errRefused
 	}
+	if len(settings{}.with(t.changes)) == 0 && maps.Equal(doc, m.current) {
+		delete(m.pending, tx) // it only unsets what is not set
+		return ErrNothingPending
+	}
 	base, baseID := m.current, m.currentID()
 	m.add(doc, "model")
 	if try > 0 {

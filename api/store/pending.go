@@ -175,7 +175,15 @@ func (s *Store) save(t *transaction) error {
 	if total > maxPending {
 		return fmt.Errorf("%w: they would hold %d bytes, want at most %d", ErrTooManyTransactions, total, maxPending)
 	}
-	return storageError(s.writePending(t.name, b))
+	if err := storageError(s.writePending(t.name, b)); err != nil {
+		s.complain(report.Fault{
+			Severity: report.Error, Code: CodeNotStaged, Detail: err.Error(),
+			Hint: "no change can be prepared until the state directory can be written again",
+		})
+		return err
+	}
+	s.mend(CodeNotStaged)
+	return nil
 }
 
 func (s *Store) writePending(name string, b []byte) error {

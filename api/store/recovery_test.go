@@ -44,8 +44,9 @@ func TestRecoveryFromCopy(t *testing.T) {
 	}
 	wantCopy(t, n, 3, "a = 2\nb.c = ['x']")
 	s = n.reboot(s)
-	wantFault(t, s)
+	wantFault(t, s, CodeRecovered) // until somebody has looked
 	change(t, s, "a = 3")
+	wantFault(t, s)
 	wantHistory(t, s, "3<2 recovery", "4<3")
 	if p, _ := s.Provenance(mustKey(t, "b.c")); p.Generation != 3 || p.Actor != internal {
 		t.Errorf("Provenance(b.c) = %+v, want the recovery", p)

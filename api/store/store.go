@@ -195,6 +195,9 @@ func (s *Store) open() error {
 		s.opt.Log.Error("end of try could not be recorded", "err", err)
 	}
 	s.compareCopy()
+	if g := s.shown(); g.Origin == OriginRecovery && !s.knows(CodeRecovered) {
+		s.complainRecovery(g.Message)
+	}
 	s.loadPending()
 	s.publish()
 	return nil

@@ -107,6 +107,7 @@ func (s *Store) write(next state, fn func(*bbolt.Tx) error) error {
 		if err == nil {
 			s.state = next
 			s.mend(CodeNotWritable)
+			s.mend(CodeNotStaged)
 			return nil
 		}
 		s.db = nil
@@ -175,6 +176,9 @@ func (s *Store) add(a addition) (Generation, error) {
 		s.base = s.user
 	}
 	s.user, s.now, s.overdue = layer{a.doc, set}, a.now, false
+	if a.header.Origin != OriginRecovery {
+		s.mend(CodeRecovered) // somebody has looked, and made up their mind
+	}
 	s.copySoon()
 	return h.Generation, nil
 }
