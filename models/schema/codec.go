@@ -96,6 +96,13 @@ func (p place) fault(code report.Code, n *syntax.Node, detail, hint string) bool
 	return false
 }
 
+// hiding returns p for a value of which a part is secret. Where its shape is
+// wrong, nobody can say which part that is.
+func (p place) hiding(c *codec) place {
+	p.secret = p.secret || c.partSecret
+	return p
+}
+
 func (p place) wrongType(n *syntax.Node, want string) bool {
 	what := n.Describe()
 	if p.secret {
@@ -316,7 +323,7 @@ func (s *Schema) listCodec(c *codec) {
 			n = reshape.Reshape(n)
 		}
 		if n.Kind != syntax.Array {
-			return p.wrongType(n, "a list")
+			return p.hiding(c).wrongType(n, "a list")
 		}
 		out := reflect.MakeSlice(c.typ, len(n.Items), len(n.Items))
 		ok := true
@@ -366,7 +373,7 @@ func (s *Schema) tableCodec(c *codec) {
 
 func (c *codec) decodeTable(n *syntax.Node, v reflect.Value, p place) bool {
 	if n.Kind != syntax.Table {
-		return p.wrongType(n, "a table")
+		return p.hiding(c).wrongType(n, "a table")
 	}
 	ok := true
 	for _, f := range n.Fields {

@@ -24,7 +24,11 @@ const (
 
 // Options tell how to read.
 type Options struct {
-	Null   NullRule
+	Null NullRule
+	// Beside is how grave it is that something stands beside an outer table
+	// "settings"; Error when empty. Warning is for whole documents, in which
+	// other programs may keep tables of theirs; what stands there is ignored.
+	Beside report.Severity
 	Limits syntax.Limits // zero means syntax.DefaultLimits
 }
 
@@ -64,10 +68,7 @@ func (s *Schema) read(n *syntax.Node, rep report.Report, opt Options) Input {
 		if inner := n.Field(key.Root); inner != nil {
 			for _, f := range n.Fields {
 				if f.Name != key.Root {
-					rep.Add(report.Fault{
-						Severity: report.Warning, Code: report.UnknownSetting, Path: f.Name, Line: f.Pos.Line, Column: f.Pos.Column,
-						Detail: fmt.Sprintf("%q stands beside %q and is ignored", f.Name, key.Root), Hint: "settings belong below [settings]",
-					})
+					rep.Add(beside(f, opt.Beside))
 				}
 			}
 			n = inner
@@ -78,6 +79,17 @@ func (s *Schema) read(n *syntax.Node, rep report.Report, opt Options) Input {
 	rep.Sort()
 	in.Report = rep
 	return in
+}
+
+func beside(f syntax.Field, s report.Severity) report.Fault {
+	detail := fmt.Sprintf("%q stands beside %q", f.Name, key.Root)
+	if s == report.Warning {
+		detail += " and is ignored"
+	}
+	return report.Fault{
+		Severity: s, Code: report.UnknownSetting, Path: f.Name, Line: f.Pos.Line, Column: f.Pos.Column,
+		Detail: detail, Hint: "settings belong below [settings]",
+	}
 }
 
 // rooted gives the paths of faults of the text the form of setting keys.
@@ -227,7 +239,7 @@ func (d *decoder) value(c *Node, f syntax.Field, k key.Key) {
 		return
 	}
 	if f.Value.Kind != syntax.Table {
-		place{rep: &d.rep, key: k}.wrongType(f.Value, "a table")
+		place{rep: &d.rep, key: k, secret: c.secrets}.wrongType(f.Value, "a table")
 		return
 	}
 	d.table(c, f.Value, k)

@@ -10,6 +10,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
+	"github.com/bulkhead-os/bulkhead/models/syntax"
 )
 
 // A Description says what a setting accepts, for people.
@@ -149,7 +150,25 @@ func (n *Node) tableSchema(out object, at key.Key, defaults document.Document) {
 	}
 }
 
+// jsonSchema describes the values that c reads, the alternative shapes of a
+// list included.
 func (c *codec) jsonSchema() object {
+	out := c.plainSchema()
+	r, ok := reflect.Zero(c.typ).Interface().(reshaper)
+	if !ok || c.elem == nil {
+		return out
+	}
+	shapes := []any{out}
+	if r.Reshape(syntax.NewString("")).Kind == syntax.Array {
+		shapes = append(shapes, c.elem.jsonSchema())
+	}
+	if r.Reshape(syntax.NewTable()).Kind == syntax.Array {
+		shapes = append(shapes, object{"type": "object"})
+	}
+	return object{"anyOf": shapes}
+}
+
+func (c *codec) plainSchema() object {
 	out := object{}
 	r := c.rule
 	switch {

@@ -82,7 +82,7 @@ func (s *Schema) unknownHint(n *Node, name string) string {
 	for _, f := range n.Fields {
 		names = append(names, f.Name)
 	}
-	if n == s.root {
+	if n == s.root && name != key.Root {
 		names = append(names, key.Root)
 	}
 	return nearestHint(name, names)

@@ -44,6 +44,7 @@ type Node struct {
 	keyCodec *codec // Map
 	codec    *codec // Leaf
 	demands  bool   // it or a node below has required members
+	secrets  bool   // it or a node below holds secrets
 }
 
 // A Schema describes the settings of one variant. It may be used by several
@@ -180,16 +181,17 @@ func (s *Schema) node(name string, typ reflect.Type) *Node {
 		s.members(n)
 	}
 	n.demands = n.hasDemands()
+	n.secrets = n.HoldsSecrets() || n.any(func(c *Node) bool { return c.secrets })
 	return n
 }
 
+// any reports whether f holds for a node right below n.
+func (n *Node) any(f func(*Node) bool) bool {
+	return slices.ContainsFunc(n.Fields, f) || n.Rest != nil && f(n.Rest) || n.Elem != nil && f(n.Elem)
+}
+
 func (n *Node) hasDemands() bool {
-	for _, f := range n.Fields {
-		if f.Required || f.demands {
-			return true
-		}
-	}
-	return n.Rest != nil && n.Rest.demands || n.Elem != nil && n.Elem.demands
+	return n.any(func(c *Node) bool { return c.Required || c.demands })
 }
 
 func (s *Schema) members(n *Node) {

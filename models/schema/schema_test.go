@@ -140,7 +140,10 @@ on = false`,
 			faults: "9:1: warning: settings.group.old: the setting is deprecated (use mode)",
 		},
 		{name: "without the outer table", in: `text = "x"`, want: `{"text":"x"}`},
-		{name: "beside the outer table", in: "[settings]\ntext='x'\n[extra]\na=1", want: `{"text":"x"}`, faults: `3:2: warning: extra: "extra" stands beside "settings" and is ignored (settings belong below [settings])`},
+		{name: "beside the outer table", in: "[settings]\ntext='x'\n[extra]\na=1", want: `{"text":"x"}`, faults: `3:2: extra: "extra" stands beside "settings" (settings belong below [settings])`},
+		{name: "wrong shape of what holds secrets", in: "[group]\nlogins = ['user:pw', ['pw']]\ntoken = ['pw']", want: "{}",
+			faults: "2:1: settings.group.logins[1]: want a table, got a list\n2:11: settings.group.logins[0]: want a table, got a string\n3:1: settings.group.token: want a string, got a list"},
+		{name: "value for a table that holds secrets", in: "group = 'pw'", want: "{}", faults: "1:9: settings.group: want a table, got a string"},
 		{
 			name: "all faults at once", in: "[settings]\ntxt = 'a'\n[settings.group]\ncount = 256\nshare = 'x'\nmode = 'slow'\neither = 'bad'\ntags = {A = 'x', b = []}\nlogins = [{hots='h'}, {password='p'}]\ntoken = 'ABC'\n[settings.entries]\n'a b' = {}", want: `{}`,
 			faults: strings.Join([]string{
@@ -162,7 +165,7 @@ on = false`,
 		{name: "name and alias", in: "[group]\nlogins=[]\ncreds=[]", want: `{"group":{"logins":[]}}`, faults: `3:1: settings.group.logins: given twice, as "logins" and as "creds"`},
 		{name: "letter case counts", in: "Text='x'", want: "{}", faults: `1:1: settings.Text: there is no setting "Text" here (did you mean "text"?)`},
 		{name: "placeholder of a secret", in: "[group]\ntoken='<redacted>'", want: "{}", faults: "2:7: settings.group.token: the value is the placeholder that stands for a hidden secret (want the secret itself, or leave the setting out to keep it as it is)"},
-		{name: "value for a table", in: "group=1", want: "{}", faults: "1:7: settings.group: want a table, got 1"},
+		{name: "value for a table", in: "group=1", want: "{}", faults: "1:7: settings.group: want a table, got an integer"},
 		{name: "boolean as string", in: "[group]\nold='true'", want: "{}", faults: "2:1: warning: settings.group.old: the setting is deprecated (use mode)\n2:5: settings.group.old: want true or false without quotes, got \"true\""},
 	}
 	for _, tt := range tests {
@@ -336,6 +339,9 @@ func TestJSONSchema(t *testing.T) {
 		{"secret", at("properties", "group", "properties", "token", "writeOnly"), true},
 		{"no other names", at("properties", "group", "additionalProperties"), false},
 		{"mandatory", at("properties", "entries", "additionalProperties", "required"), []any{"source"}},
+		{"alternative shape", at("properties", "group", "properties", "tags", "additionalProperties", "anyOf"), []any{
+			map[string]any{"type": "array", "items": map[string]any{"type": "string"}}, map[string]any{"type": "string"},
+		}},
 		{"names", at("properties", "entries", "propertyNames", "description"), "Accepts lower-case letters."},
 		{"other names", at("properties", "group", "properties", "pages", "additionalProperties", "type"), "object"},
 		{"absent group", at("properties", "other"), nil},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -143,7 +144,8 @@ func (r *jsonReader) failed(err error) {
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		offset, cause = int(s.ByteOffset), s.Err
 	}
-	detail := "JSON: " + cause.Error()
+	// The library quotes what it could not read, which may be part of a secret.
+	detail, _, _ := strings.Cut("JSON: "+cause.Error(), " `")
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		offset, detail = len(r.data), "JSON ends too early"
 	}

@@ -13,7 +13,7 @@ import (
 type Settings struct {
 	// The cluster that the node joins, by name or ARN. If unset it joins the
 	// cluster default of the account. It is read when the node registers.
-	Cluster *string `setting:"cluster"`
+	Cluster *scalar.SingleLine `setting:"cluster"`
 
 	// Attributes by which tasks can choose this node. They are read when the node
 	// registers; the name of the variant is always among them.
@@ -70,7 +70,7 @@ type Settings struct {
 	ImageCleanupAge *Duration `setting:"image-cleanup-age"`
 
 	// The host of the ECS service to use instead of the region's own.
-	BackendHost *string `setting:"backend-host"`
+	BackendHost *scalar.SingleLine `setting:"backend-host"`
 
 	// Whether tasks with a network interface of their own are kept from the
 	// metadata service of the instance. If unset they are not.
