@@ -18,7 +18,7 @@ that no document mentions stay as they are.
 
 A document is a path, a URI that begins with file:, base64:, http: or https:, or
 - for standard input, which is also read when nothing is named. Its settings
-stand below [settings]; what stands beside is ignored. A remote document has at
+stand below [settings]; what stands beside is ignored, with a warning. A remote document has at
 most 2 MiB, a local one 8 MiB.`,
 		Example: `  apiclient apply settings.toml
   apiclient apply --dry-run https://config.example.org/node.toml local.json
@@ -66,7 +66,7 @@ func applyStage(files []settingsFile) stage {
 	return func(ctx context.Context, api *client.Client, tx string) (int, error) {
 		warnings := 0
 		for _, f := range files {
-			n, err := api.Patch(ctx, client.Patch{Tx: tx, ContentType: f.contentType, Body: f.data})
+			n, err := api.Patch(ctx, client.Patch{Tx: tx, ContentType: f.contentType, Body: f.data, Document: true})
 			if err != nil {
 				return 0, withSource(err, f.name)
 			}

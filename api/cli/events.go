@@ -19,16 +19,24 @@ func (p *program) eventsCommand() *cobra.Command {
 		Short: "Print events of the settings as they happen",
 		Long: `Print a line for every event: time, kind, generation, who, and the settings it
 is about. It goes on until it is interrupted; when the API restarts it connects
-again. With -o json every line is a JSON object.`,
+again. With -o json every line is a JSON object.
+
+With --all, the events that the API remembers come first, from its start on. An
+event called reset says that some may have been missed.`,
 		Example: `  apiclient events
+  apiclient events --all
   apiclient events --kinds commit,revert -o json`,
 		Args: noStray,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.follow(cmd, r, count, eventPrinter{p, cmd.OutOrStdout()})
+			if r.All && r.After != "" {
+				return usage("--all and --after exclude each other")
+			}
+			return p.follow(cmd, r, count, &eventPrinter{p, cmd.OutOrStdout(), r.All})
 		},
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&r.Kinds, "kinds", nil, "only events of these `KINDS`, separated by commas")
+	f.BoolVar(&r.All, "all", false, "begin with the oldest event that the API remembers")
 	f.StringVar(&r.After, "after", "", "begin after the event called `ID`, as far as the API remembers")
 	countFlag(cmd, &count)
 	return cmd
@@ -96,11 +104,18 @@ func (p *program) feed(cmd *cobra.Command, r client.EventsRequest, most int, f f
 type eventPrinter struct {
 	p   *program
 	out io.Writer
+
+	skip bool // the first event, a reset that was asked for
 }
 
-func (eventPrinter) start() error { return nil }
+func (*eventPrinter) start() error { return nil }
 
-func (f eventPrinter) show(e client.Event) (int, error) {
+func (f *eventPrinter) show(e client.Event) (int, error) {
+	asked := f.skip && e.Kind == client.Reset
+	f.skip = false
+	if asked {
+		return 0, nil
+	}
 	if f.p.output == "json" {
 		_, err := fmt.Fprintf(f.out, "%s\n", document.NodeJSON(nil, nodeOf(e)))
 		return 1, err

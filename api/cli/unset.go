@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,8 @@ func (p *program) unsetCommand() *cobra.Command {
 		Use:   "unset KEY...",
 		Short: "Remove settings, so that generated values and defaults count again",
 		Long: `Remove what was set at each KEY and below it. A generated value or a default
-counts again where there is one.`,
+counts again where there is one. What is not set is left out: running the command
+again does no harm.`,
 		Example: `  apiclient unset motd
   apiclient unset 'kubernetes.node-labels."example.org/zone"' host-containers.mine`,
 		Args:              atLeast(1, "the KEY of a setting"),
@@ -31,9 +33,14 @@ counts again where there is one.`,
 				return usage("%q names all settings, want the names of those to remove", key.Root)
 			}
 		}
-		return c.run(cmd, func(ctx context.Context, api *client.Client, tx string) (int, error) {
+		err = c.run(cmd, func(ctx context.Context, api *client.Client, tx string) (int, error) {
 			return 0, api.Unset(ctx, tx, keys)
 		})
+		if prob, ok := errors.AsType[*client.Problem](err); ok && prob.Code == "nothing-pending" {
+			p.remark(cmd, "nothing to remove: none of these is set")
+			return nil
+		}
+		return err
 	}
 	return cmd
 }

@@ -69,7 +69,7 @@ func check(v *variant.Variant, files []settingsFile) report.Report {
 		if f.contentType == client.JSON {
 			read = v.Schema.ReadJSON
 		}
-		in := read(f.data, schema.Options{})
+		in := read(f.data, schema.Options{Beside: report.Warning})
 		rep.Merge(inFile(f.name, in.Report))
 		user = user.Apply(in.Patch)
 	}

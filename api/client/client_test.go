@@ -84,6 +84,13 @@ func TestRequests(t *testing.T) {
 			sent: `PATCH /settings?tx=t application/toml "3" x`, want: 2,
 		},
 		{
+			name: "patch with a whole document",
+			call: func(c *client.Client) (any, error) {
+				return c.Patch(ctx, client.Patch{ContentType: client.JSON, Body: []byte("{}"), Document: true})
+			},
+			sent: "PATCH /settings?document=1 application/json {}", want: 0,
+		},
+		{
 			name: "pairs",
 			call: func(c *client.Client) (any, error) { return c.PatchPairs(ctx, "", []string{`a="<b>"`}) },
 			sent: `PATCH /settings/keypair application/json {"request_payload":["a=\"\u003cb\u003e\""]}`, want: 0,

@@ -31,7 +31,11 @@ type Event struct {
 type EventsRequest struct {
 	Kinds []string // empty means all
 	After string   // id of the last event seen; empty means from now on
+	All   bool     // instead of After: a Reset and then all events that the API remembers
 }
+
+// never is an id that no event has.
+const never = "0"
 
 // An EventStream gives events as they happen. It connects again when the API
 // goes away and comes back, and misses nothing that the API still remembers.
@@ -61,6 +65,9 @@ func (c *connection) close() {
 // Events opens a stream of events. When it returns, every later event will be
 // in the stream.
 func (c *Client) Events(ctx context.Context, r EventsRequest) (*EventStream, error) {
+	if r.All {
+		r.After = never
+	}
 	s := &EventStream{
 		api: c, uri: uri("/events", "kinds", strings.Join(r.Kinds, ",")), lastID: r.After,
 		idle: time.Minute, pause: time.Second, // the API sends something every 15 seconds

@@ -102,14 +102,19 @@ type Patch struct {
 	Tx          string // transaction; empty means "default"
 	ContentType string // JSON, MergePatch or TOML
 	Body        []byte
+	Document    bool   // Body is a whole document: what stands beside its "settings" gives a warning only
 	IfMatch     string // ETag that the settings must still have
 }
 
 // Patch adds a change to a transaction. It returns the number of warnings;
 // Plan tells what they are.
 func (c *Client) Patch(ctx context.Context, p Patch) (warnings int, err error) {
+	whole := ""
+	if p.Document {
+		whole = "1"
+	}
 	res, err := c.Do(ctx, Request{
-		Method: http.MethodPatch, URI: uri("/settings", "tx", p.Tx),
+		Method: http.MethodPatch, URI: uri("/settings", "tx", p.Tx, "document", whole),
 		ContentType: p.ContentType, IfMatch: p.IfMatch, Body: p.Body,
 	})
 	return warningCount(res), err

@@ -2,9 +2,9 @@
 //
 // A hub keeps the last events in a ring. Each has an id made of the hub's
 // epoch, which differs from one run of the program to the next, and a number;
-// a stream that resumes with the id it saw last gets what it missed, or is
-// told that this can no longer be known. Nobody waits for a slow stream: it is
-// ended, and may resume.
+// a stream that resumes with the id it saw last gets what it missed. When this
+// can no longer be known, it is told so and gets all that is kept. Nobody waits
+// for a slow stream: it is ended, and may resume.
 package event
 
 import (
@@ -16,9 +16,9 @@ import (
 	"sync"
 )
 
-// Reset is the kind of the event that stands for events which are lost to a
+// Reset is the kind of the event that stands for events which may be lost to a
 // stream: it resumed with an id that is unknown or too old. The stream has to
-// read anew whatever it derived from events.
+// read anew whatever it derived from events. All events that are kept follow.
 const Reset = "reset"
 
 // The reasons why there is no stream or why one ended.
@@ -30,7 +30,7 @@ var (
 
 // An Event is one thing that happened.
 type Event struct {
-	ID   string // empty only for a Reset of a hub without events
+	ID   string
 	Kind string
 	Data []byte // not to be changed
 }
@@ -39,7 +39,7 @@ type Event struct {
 type Options struct {
 	Ring    int // events kept; 1024
 	Streams int // streams at a time; 32
-	Backlog int // events that may wait in one stream; 256
+	Backlog int // new events that may wait in one stream; 256
 }
 
 // A Hub distributes events. It is safe for concurrent use.
@@ -63,6 +63,7 @@ type Stream struct {
 
 	// Guarded by hub.mu.
 	waiting []Event
+	resumed int // how many of waiting it missed before it was opened
 	err     error
 }
 
@@ -120,7 +121,8 @@ func (h *Hub) Close() {
 
 // Subscribe opens a stream of the given kinds, none meaning all. With after
 // empty it begins with the next event; otherwise with what came behind the
-// event of that id, or with a Reset.
+// event of that id, or, where that cannot be told, with a Reset and all events
+// that are kept.
 func (h *Hub) Subscribe(after string, kinds ...string) (*Stream, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,14 +151,16 @@ func (s *Stream) resume(h *Hub, after string) {
 	seq, ok := h.parse(after)
 	first := h.seq - uint64(len(h.ring)) // the newest that is no longer kept
 	if !ok || seq < first {
-		s.add(Event{ID: h.id(h.seq), Kind: Reset, Data: []byte("{}")})
-		return
+		// Resuming from the reset gives again what follows it.
+		seq = first
+		s.add(Event{ID: h.id(first), Kind: Reset, Data: []byte("{}")})
 	}
 	for _, e := range h.ring[seq-first:] {
 		if s.wants(e.Kind) {
 			s.add(e)
 		}
 	}
+	s.resumed = len(s.waiting)
 }
 
 // parse returns the number in an id of this epoch.
@@ -174,8 +178,8 @@ func (s *Stream) wants(kind string) bool { return len(s.kinds) == 0 || slices.Co
 func (s *Stream) offer(e Event) {
 	switch {
 	case !s.wants(e.Kind):
-	case len(s.waiting) >= s.hub.opt.Backlog:
-		s.waiting = nil
+	case len(s.waiting)-s.resumed >= s.hub.opt.Backlog:
+		s.waiting, s.resumed = nil, 0
 		s.end(ErrSlow)
 	default:
 		s.add(e)
@@ -214,7 +218,7 @@ func (s *Stream) Take() ([]Event, error) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	events := s.waiting
-	s.waiting = nil
+	s.waiting, s.resumed = nil, 0
 	if len(events) > 0 {
 		if s.err != nil {
 			s.signal() // come back for the reason

@@ -60,12 +60,13 @@ func TestResume(t *testing.T) {
 		{"some missed", ids[3], nil, "commit:5 generated:6"},
 		{"all that is kept", ids[2], nil, "commit:4 commit:5 generated:6"},
 		{"one kind of what was missed", ids[2], []string{"generated", "revert"}, "generated:6"},
-		{"one more than is kept", ids[1], nil, "reset:{}"},
-		{"before the first", before, nil, "reset:{}"},
-		{"another epoch", other.Last(), nil, "reset:{}"},
-		{"from the future", strings.TrimSuffix(h.Last(), "6") + "7", nil, "reset:{}"},
-		{"not an id", "17", nil, "reset:{}"},
-		{"a reset whatever kinds are wanted", "x", []string{"generated"}, "reset:{}"},
+		{"one more than is kept", ids[1], nil, "reset:{} commit:4 commit:5 generated:6"},
+		{"before the first", before, nil, "reset:{} commit:4 commit:5 generated:6"},
+		{"another epoch", other.Last(), nil, "reset:{} commit:4 commit:5 generated:6"},
+		{"from the future", strings.TrimSuffix(h.Last(), "6") + "7", nil, "reset:{} commit:4 commit:5 generated:6"},
+		{"not an id", "17", nil, "reset:{} commit:4 commit:5 generated:6"},
+		{"a reset whatever kinds are wanted", "x", []string{"generated"}, "reset:{} generated:6"},
+		{"a reset and nothing of the kinds wanted", "x", []string{"revert"}, "reset:{}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,18 +78,53 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A stream that resumes after a reset with the reset's id misses nothing more.
-func TestResetLeadsToThePresent(t *testing.T) {
-	h := event.NewHub(event.Options{Ring: 1})
-	h.Publish("commit", []byte("1"))
-	s := subscribe(t, h, "gone-1")
-	events, err := s.Take()
+// A stream that breaks off right behind a reset and resumes with its id gets
+// all that the reset came with, and what happened meanwhile.
+func TestResumeFromReset(t *testing.T) {
+	for _, published := range []int{0, 1, 3, 5} { // none, fewer than are kept, as many, more
+		h := event.NewHub(event.Options{Ring: 3})
+		for range published {
+			h.Publish("commit", []byte("old"))
+		}
+		events, err := subscribe(t, h, "gone-1").Take()
+		kept := min(published, 3)
+		if err != nil || len(events) != 1+kept || events[0].Kind != event.Reset {
+			t.Fatalf("Take() after %d events = %v, %v, want a reset and %d events", published, events, err, kept)
+		}
+		want := strings.TrimSuffix(strings.Repeat("commit:old ", kept), " ")
+		if got := taken(t, subscribe(t, h, events[0].ID)); got != want {
+			t.Errorf("events behind the reset after %d events: %q, want %q", published, got, want)
+		}
+	}
+	h := event.NewHub(event.Options{Ring: 3})
+	events, err := subscribe(t, h, "gone-1").Take()
 	if err != nil || len(events) != 1 {
 		t.Fatalf("Take() = %v, %v, want one event", events, err)
 	}
-	h.Publish("commit", []byte("2"))
-	if got := taken(t, subscribe(t, h, events[0].ID)); got != "commit:2" {
-		t.Errorf("events behind the reset: %q, want commit:2", got)
+	h.Publish("commit", []byte("1"))
+	if got := taken(t, subscribe(t, h, events[0].ID)); got != "commit:1" {
+		t.Errorf("events behind the reset of an empty hub: %q, want commit:1", got)
+	}
+}
+
+// Having missed more than may wait does not make a stream slow.
+func TestResumeBeyondBacklog(t *testing.T) {
+	h := event.NewHub(event.Options{Backlog: 2})
+	for range 5 {
+		h.Publish("commit", nil)
+	}
+	s := subscribe(t, h, "0")
+	for range 2 {
+		h.Publish("commit", nil)
+	}
+	if events, err := s.Take(); len(events) != 8 || err != nil {
+		t.Errorf("Take() = %d events, %v, want a reset and seven", len(events), err)
+	}
+	for range 3 {
+		h.Publish("commit", nil)
+	}
+	if _, err := s.Take(); !errors.Is(err, event.ErrSlow) {
+		t.Errorf("Take() of a stream that takes nothing: %v, want %v", err, event.ErrSlow)
 	}
 }
 

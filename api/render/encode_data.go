@@ -212,7 +212,7 @@ func yamlKeys(v any) error {
 	case map[string]any:
 		for _, name := range names(v) {
 			if len(quoted(nil, name)) > 1000 {
-				return fmt.Errorf("name %s is longer than YAML takes", short(name))
+				return unfit(name, "name %s is longer than YAML takes")
 			}
 			if err := yamlKeys(v[name]); err != nil {
 				return err

@@ -18,7 +18,7 @@ func notInEnvironment(r rune) bool {
 func refuse(s string, bad func(rune) bool, where string) error {
 	if i := strings.IndexFunc(s, bad); i >= 0 {
 		r := []rune(s[i:])[0]
-		return fmt.Errorf("text %s has %U, which %s cannot hold", short(s), r, where)
+		return unfit(s, "text %s has %U, which %s cannot hold", r, where)
 	}
 	return nil
 }
@@ -42,7 +42,7 @@ func word(v any) (encoded, error) {
 		return "", fmt.Errorf("the word is empty")
 	}
 	if strings.ContainsAny(s[:1], ";!%") {
-		return "", fmt.Errorf("text %s starts like a comment", short(s))
+		return "", unfit(s, "text %s starts like a comment")
 	}
 	bad := func(r rune) bool { return breaking(r) || unicode.IsSpace(r) || strings.ContainsRune("\"'`\\#", r) }
 	return encoded(s), refuse(s, bad, "a word")
@@ -58,17 +58,17 @@ func ini(v any) (encoded, error) {
 		return "", err
 	}
 	if strings.TrimSpace(s) != s {
-		return "", fmt.Errorf("text %s starts or ends with a blank", short(s))
+		return "", unfit(s, "text %s starts or ends with a blank")
 	}
 	if s != "" && strings.ContainsAny(s[:1], `"'`) {
-		return "", fmt.Errorf("text %s starts with a quote", short(s))
+		return "", unfit(s, "text %s starts with a quote")
 	}
 	if strings.HasSuffix(s, `\`) {
-		return "", fmt.Errorf("text %s ends with a backslash", short(s))
+		return "", unfit(s, "text %s ends with a backslash")
 	}
 	for i, r := range s {
 		if (r == '#' || r == ';') && (i == 0 || unicode.IsSpace(rune(s[i-1]))) {
-			return "", fmt.Errorf("text %s has a comment in it", short(s))
+			return "", unfit(s, "text %s has a comment in it")
 		}
 	}
 	return encoded(s), nil

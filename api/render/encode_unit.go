@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -45,9 +44,9 @@ func systemdValue(v any) (encoded, error) {
 	case err != nil:
 		return "", err
 	case strings.TrimSpace(s) != s:
-		return "", fmt.Errorf("text %s starts or ends with a blank", short(s))
+		return "", unfit(s, "text %s starts or ends with a blank")
 	case strings.HasSuffix(s, `\`):
-		return "", fmt.Errorf("text %s ends with a backslash", short(s))
+		return "", unfit(s, "text %s ends with a backslash")
 	}
 	return encoded(strings.ReplaceAll(s, "%", "%%")), nil
 }

@@ -135,10 +135,10 @@ func normalTable(rv reflect.Value, depth int) (any, error) {
 
 func clean(s string) (string, error) {
 	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("text %s is not UTF-8", short(s))
+		return "", unfit(s, "text %s is not UTF-8")
 	}
 	if strings.IndexByte(s, 0) >= 0 {
-		return "", fmt.Errorf("text %s has a NUL", short(s))
+		return "", unfit(s, "text %s has a NUL")
 	}
 	return s, nil
 }

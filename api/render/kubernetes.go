@@ -58,7 +58,7 @@ func nodeTaints(m any) (string, error) {
 				return "", fmt.Errorf("taints of %s: %w", name, err)
 			}
 			if strings.ContainsAny(name+text, ",=") || strings.Count(text, ":") != 1 {
-				return "", fmt.Errorf("%s is no taint", short(name+"="+text))
+				return "", unfit(name+"="+text, "%s is no taint")
 			}
 			out = append(out, name+"="+text)
 		}

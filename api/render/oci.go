@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -41,7 +40,7 @@ func resourceLimits(m map[string]any, efa bool) ([]resourceLimit, error) {
 		hard, ok1 := entry["hard-limit"].(int64)
 		soft, ok2 := entry["soft-limit"].(int64)
 		if !ok1 || !ok2 || !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%s is no resource limit with a hard and a soft limit", short(name))
+			return nil, unfit(name, "%s is no resource limit with a hard and a soft limit")
 		}
 		out = append(out, resourceLimit{ocidefaults.LimitName(name).Linux(), hard, soft})
 	}

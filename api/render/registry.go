@@ -19,7 +19,7 @@ func imageRef(s string) (string, error) {
 		registry, name = first, rest
 	}
 	if name == "" || registry == "" || strings.ContainsAny(s, " \t\r\n") {
-		return "", fmt.Errorf("%s is no name of an image", short(s))
+		return "", unfit(s, "%s is no name of an image")
 	}
 	if registry == dockerHub && !strings.Contains(name, "/") {
 		name = "library/" + name
@@ -34,7 +34,7 @@ func imageRef(s string) (string, error) {
 func imageRegion(image, region string) (string, error) {
 	const place = "{{REGION}}"
 	if strings.Contains(image, place) && region == "" {
-		return "", fmt.Errorf("%s names a region, and the node has none", short(image))
+		return "", unfit(image, "%s names a region, and the node has none")
 	}
 	return strings.ReplaceAll(image, place, region), nil
 }
@@ -68,10 +68,10 @@ var (
 // ecrPrefix returns the host of an account's registry in a region of AWS.
 func ecrPrefix(account, region string, fips bool) (string, error) {
 	if !awsAccount.MatchString(account) {
-		return "", fmt.Errorf("account %s is not 12 digits", short(account))
+		return "", unfit(account, "account %s is not 12 digits")
 	}
 	if !awsRegion.MatchString(region) {
-		return "", fmt.Errorf("%s is no region of AWS", short(region))
+		return "", unfit(region, "%s is no region of AWS")
 	}
 	service, suffix := "ecr", "amazonaws.com"
 	if fips && slices.Contains(fipsRegions, region) {

@@ -175,7 +175,9 @@ func (c *config) render(ctx context.Context, d Data, r *Result) {
 	file, err := c.file(ctx, d)
 	switch {
 	case err != nil:
-		r.Faults = append(r.Faults, withFile(err, c.pkg, c.Config, file.Path))
+		f := withFile(err, c.pkg, c.Config, file.Path)
+		d.Settings.blame(&f, err, file.Reads)
+		r.Faults = append(r.Faults, f)
 	case c.OmitEmpty && len(bytes.TrimSpace(file.Content)) == 0:
 	default:
 		r.Files = append(r.Files, file)
@@ -212,7 +214,7 @@ func (c *config) file(ctx context.Context, d Data) (plan.File, error) {
 		return f, err
 	}
 	if !path.IsAbs(name) || path.Clean(name) != name {
-		return f, fmt.Errorf("path %s is not a clean absolute path", short(name))
+		return f, unfit(name, "path %s is not a clean absolute path")
 	}
 	f.Path = name
 	for i, u := range c.units {
@@ -222,7 +224,7 @@ func (c *config) file(ctx context.Context, d Data) (plan.File, error) {
 		}
 		f.Units = append(f.Units, unit)
 	}
-	f.Content, err = c.body.Render(ctx, d)
+	f.Content, err = c.body.render(ctx, d, passEncoded)
 	return f, err
 }
 
@@ -242,7 +244,7 @@ func pathSegment(v any) (encoded, error) {
 		return "", err
 	}
 	if s == "" || s == "." || s == ".." || len(s) > 200 || strings.Contains(s, "/") || strings.ContainsFunc(s, breaking) {
-		return "", fmt.Errorf("%s cannot be a part of a path", short(s))
+		return "", unfit(s, "%s cannot be a part of a path")
 	}
 	return encoded(s), nil
 }
@@ -256,7 +258,7 @@ func unitPart(v any) (encoded, error) {
 		return "", err
 	}
 	if !unitPartForm.MatchString(s) || len(s) > 200 {
-		return "", fmt.Errorf("%s cannot be a part of the name of a unit", short(s))
+		return "", unfit(s, "%s cannot be a part of the name of a unit")
 	}
 	return encoded(s), nil
 }

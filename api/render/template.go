@@ -79,7 +79,11 @@ func (d *Data) fields() map[string]any {
 
 // Render renders the template. The error is a *plan.Fault.
 func (t *Template) Render(ctx context.Context, d Data) ([]byte, error) {
-	return t.render(ctx, d, passEncoded)
+	b, err := t.render(ctx, d, passEncoded)
+	if e, ok := errors.AsType[*plan.Fault](err); ok {
+		err = e
+	}
+	return b, err
 }
 
 // render renders with last, which sees every value that is printed.
@@ -93,7 +97,7 @@ func (t *Template) render(ctx context.Context, d Data, last func(any) (encoded, 
 	tmpl.Funcs(stateful(ctx, d, last))
 	out := &output{ctx: ctx}
 	if err := tmpl.Execute(out, d.fields()); err != nil {
-		return nil, t.fault(err)
+		return nil, &failure{t.fault(err), err}
 	}
 	return out.buf.Bytes(), nil
 }
@@ -128,6 +132,14 @@ func check(ctx context.Context) error {
 	}
 	return &limit{"was told to stop"}
 }
+
+// A failure is a Fault with its cause.
+type failure struct {
+	*plan.Fault
+	cause error
+}
+
+func (e *failure) Unwrap() []error { return []error{e.Fault, e.cause} }
 
 // fault makes a Fault of an error of package template.
 func (t *Template) fault(err error) *plan.Fault {

@@ -82,10 +82,10 @@ func joinMap(assign, separator string, m any) (string, error) {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
 		if assign != "" && strings.Contains(name, assign) {
-			return "", fmt.Errorf("name %s has %q in it", short(name), assign)
+			return "", unfit(name, "name %s has %q in it", assign)
 		}
 		if separator != "" && (strings.Contains(name, separator) || strings.Contains(text, separator)) {
-			return "", fmt.Errorf("entry %s has %q in it", short(name+assign+text), separator)
+			return "", unfit(name+assign+text, "entry %s has %q in it", separator)
 		}
 		out = append(out, name+assign+text)
 	}
@@ -140,7 +140,7 @@ func digest(v any) (string, error) {
 func parseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no duration: want a form such as 1h30m", short(s))
+		return 0, unfit(s, "%s is no duration: want a form such as 1h30m")
 	}
 	return d, nil
 }
@@ -168,7 +168,7 @@ func goarch(s string) (string, error) {
 func urlHost(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" {
-		return "", fmt.Errorf("URL %s has no host", short(s))
+		return "", unfit(s, "URL %s has no host")
 	}
 	return u.Hostname(), nil
 }
@@ -180,7 +180,7 @@ func address(s string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("%s is no IP address", short(s))
+		return netip.Addr{}, unfit(s, "%s is no IP address")
 	}
 	return a, nil
 }

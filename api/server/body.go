@@ -91,20 +91,18 @@ func (c *call) mediaType() string {
 
 const patchTypes = "application/json, application/merge-patch+json (null unsets) or application/toml"
 
-// readSettings reads settings in one of the forms that PATCH /settings takes.
-// The input has no errors, but may have warnings.
-func (s *Server) readSettings(c *call) (schema.Input, error) {
+// readSettings reads settings in one of the forms that PATCH /settings takes;
+// the content type decides about null. The input has no errors, but may have
+// warnings.
+func (s *Server) readSettings(c *call, opt schema.Options) (schema.Input, error) {
 	var in schema.Input
-	var decode func(data []byte) schema.Input
+	decode := s.opt.Schema.ReadJSON
 	switch t := c.mediaType(); t {
 	case "application/json":
-		decode = func(data []byte) schema.Input { return s.opt.Schema.ReadJSON(data, schema.Options{}) }
 	case "application/merge-patch+json":
-		decode = func(data []byte) schema.Input {
-			return s.opt.Schema.ReadJSON(data, schema.Options{Null: schema.NullUnsets})
-		}
+		opt.Null = schema.NullUnsets
 	case "application/toml":
-		decode = func(data []byte) schema.Input { return s.opt.Schema.ReadTOML(data, schema.Options{}) }
+		decode = s.opt.Schema.ReadTOML
 	default:
 		return in, unsupported(t, patchTypes)
 	}
@@ -112,7 +110,7 @@ func (s *Server) readSettings(c *call) (schema.Input, error) {
 	if err != nil {
 		return in, err
 	}
-	in = decode(data)
+	in = decode(data, opt)
 	c.mention(in.Patch.Set.Keys())
 	c.mention(in.Patch.Unset)
 	return in, in.Report.Err()

@@ -125,8 +125,16 @@ func TestEvents(t *testing.T) {
 	if got := n.follow(t, "", first.id).next(); got != second {
 		t.Errorf("resumed stream: %+v, want what was missed, %+v", got, second)
 	}
-	if got := n.follow(t, "", "other-7").next(); got.kind != "reset" || got.id != second.id {
-		t.Errorf("stream resumed with an unknown id: %+v, want a reset with the id %s", got, second.id)
+	s := n.follow(t, "", "0")
+	reset := s.next()
+	got := []message{s.next(), s.next()}
+	if diff := cmp.Diff([]message{first, second}, got, cmp.AllowUnexported(message{})); reset.kind != "reset" || diff != "" {
+		t.Errorf("stream resumed with an unknown id: %+v, want a reset, then all events (-want +got):\n%s", reset, diff)
+	}
+	s.res.Body.Close()
+	within(t, "end of the streams", func() bool { return n.events.Streams() < 2 })
+	if got := n.follow(t, "", reset.id).next(); got != first {
+		t.Errorf("stream resumed from the reset: %+v, want the first event, %+v", got, first)
 	}
 }
 
@@ -138,8 +146,12 @@ func TestEventsTooOld(t *testing.T) {
 	for range 10 {
 		n.set(`{"motd":"x"}`)
 	}
-	if got := n.follow(t, "", id).next(); got.kind != "reset" {
+	s := n.follow(t, "", id)
+	if got := s.next(); got.kind != "reset" {
 		t.Errorf("resume behind an event that is gone: %+v, want a reset", got)
+	}
+	if got := s.next(); !strings.Contains(got.data, `"generation":4,`) { // 8 of 11 are kept
+		t.Errorf("after the reset: %+v, want the oldest event that is kept, of generation 4", got)
 	}
 }
 

@@ -133,6 +133,10 @@ func (s *Server) diffGenerations(c *call) error {
 	if err != nil {
 		return err
 	}
+	clear, err := c.reveal()
+	if err != nil {
+		return err
+	}
 	g, doc, err := s.generation(c)
 	if err != nil {
 		return err
@@ -142,7 +146,7 @@ func (s *Server) diffGenerations(c *call) error {
 		if err != nil {
 			return err
 		}
-		return c.sendJSON(difference{g.Parent, g.ID, s.changes(parent, doc)})
+		return c.sendJSON(difference{g.Parent, g.ID, s.changes(parent, doc, clear)})
 	}
 	id, err := s.generationID("to", to)
 	if err != nil {
@@ -152,12 +156,17 @@ func (s *Server) diffGenerations(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.sendJSON(difference{g.ID, id, s.changes(doc, other)})
+	return c.sendJSON(difference{g.ID, id, s.changes(doc, other, clear)})
 }
 
-// changes returns what leads from a to b, without secrets and never nil.
-func (s *Server) changes(a, b document.Document) []document.Change {
-	return append([]document.Change{}, s.opt.Schema.RedactChanges(document.Diff(a, b))...)
+// changes returns what leads from a to b, never nil. Secrets are hidden unless
+// they are to be shown clear.
+func (s *Server) changes(a, b document.Document, clear bool) []document.Change {
+	changes := document.Diff(a, b)
+	if !clear {
+		changes = s.opt.Schema.RedactChanges(changes)
+	}
+	return append([]document.Change{}, changes...)
 }
 
 // revert answers POST /generations/{id}/revert.

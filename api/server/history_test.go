@@ -193,6 +193,8 @@ func TestOriginAndGeneratedLayer(t *testing.T) {
 			{in: get("/settings?layer=user"), status: 200, want: `{"motd":"x"}`},
 		}},
 		{name: "never over the user's", in: generated("&strength=weak", `{"motd":"generated"}`), status: 204, then: []row{{in: get("/settings?keys=motd"), status: 200, want: `{"motd":"x"}`}}},
+		{name: "stale", in: request{line: "PATCH /settings?layer=generated", kind: "json", body: `{"updates":{"seed":8}}`, header: map[string]string{"If-Match": `"1-0"`}}, status: 412, want: `stale: change generated settings: the settings have changed in the meantime: they are at "1-2", the request is for "1-0"`, then: []row{{in: get("/settings?keys=updates.seed"), status: 200, want: `{"updates":{"seed":7}}`}}},
+		{name: "not stale", in: request{line: "PATCH /settings?layer=generated", kind: "json", body: `{"updates":{"seed":7}}`, header: map[string]string{"If-Match": `"1-2"`}}, status: 204, header: map[string]string{"ETag": `"1-2"`}},
 		{name: "other strength", in: generated("&strength=iron", `{"motd":"y"}`), status: 400, want: `invalid-parameter: parameter strength: "iron" is not known`},
 		{name: "refused", in: generated("", `{"motd":1}`), status: 400, want: "settings.motd: wrong-type: want a string, got 1"},
 	})
@@ -226,16 +228,22 @@ func TestOriginAndGeneratedLayer(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	n := start(t)
 	n.set(`{"host-containers":{"admin":{"user-data":"c2VjcmV0"}}}`)
+	n.must("PATCH /settings", "json", `{"host-containers":{"admin":{"user-data":"c2VjcmV0"}}}`)
 	n.table(t, []row{
 		{name: "hidden", in: get("/settings?keys=host-containers.admin.user-data"), status: 200, want: `{"host-containers":{"admin":{"user-data":"<redacted>"}}}`},
 		{name: "in clear", in: get("/settings?keys=host-containers.admin.user-data&secrets=show"), status: 200, want: `{"host-containers":{"admin":{"user-data":"c2VjcmV0"}}}`},
 		{name: "in clear, user layer", in: get("/settings?layer=user&secrets=show"), status: 200, want: `{"host-containers":{"admin":{"user-data":"c2VjcmV0"}}}`},
+		{name: "transaction in clear", in: get("/tx?secrets=show"), status: 200, want: `{"host-containers":{"admin":{"user-data":"c2VjcmV0"}}}`},
+		{name: "difference in clear", in: get("/generations/1/diff?secrets=show"), status: 200, want: `{"from":0,"to":1,"changes":[{"key":"settings.host-containers.admin.user-data","old":null,"new":"c2VjcmV0"}]}`},
+		{name: "difference to another in clear", in: get("/generations/1/diff?to=0&secrets=show"), status: 200, want: `{"from":1,"to":0,"changes":[{"key":"settings.host-containers.admin.user-data","old":"c2VjcmV0","new":null}]}`},
 		{name: "odd word", in: get("/settings?secrets=yes"), status: 400, want: `invalid-parameter: parameter secrets: "yes" is not known`},
 	})
 	within(t, "entries of secrets shown", func() bool {
-		return strings.Count(n.audit(t), `"method":"GET","route":"/settings"`) == 2
+		log := n.audit(t)
+		return strings.Count(log, `"method":"GET","route":"/settings"`) == 2 &&
+			strings.Count(log, `"method":"GET","route":"/tx"`) == 1 && strings.Count(log, `"method":"GET","route":"/generations/{id}/diff"`) == 2
 	})
-	for _, path := range []string{"/", "/settings", "/settings?origin=1", "/generations/1", "/generations/1/diff", "/generations/1?format=toml", "/metrics", "/health"} {
+	for _, path := range []string{"/", "/settings", "/settings?origin=1", "/generations/1", "/generations/1/diff", "/generations/1?format=toml", "/tx", "/metrics", "/health"} {
 		if a := n.do(get(path)); a.status != http.StatusOK || strings.Contains(a.body, "c2VjcmV0") {
 			t.Errorf("GET %s: %d, shows the secret: %s", path, a.status, a.body)
 		}

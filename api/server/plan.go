@@ -40,14 +40,14 @@ func (s *Server) plan(c *call) error {
 	}
 	var in schema.Input
 	if c.r.ContentLength != 0 {
-		if in, err = s.readSettings(c); err != nil {
+		if in, err = s.readSettings(c, schema.Options{}); err != nil {
 			return err
 		}
 	}
 	effective, rep := s.opt.Evaluate(user.Apply(in.Patch), snap.Generated, store.Commit)
 	schema.Locate(&rep, in.Positions)
 	rep.Merge(in.Report)
-	out := plan{Generation: snap.Current.ID, Changes: s.changes(snap.Effective, effective)}
+	out := plan{Generation: snap.Current.ID, Changes: s.changes(snap.Effective, effective, false)}
 	// Settings that cannot be committed would not be applied either.
 	if s.opt.Applier != nil && !rep.HasErrors() {
 		out.hostPart = s.hostPlan(c, snap.Current.ID, effective, &rep)

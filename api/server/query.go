@@ -92,6 +92,18 @@ func (q query) flag(name string) (bool, error) {
 	return v == "1", err
 }
 
+// userLayerOnly refuses the parameters that choose or describe another layer:
+// ignored, they would have a value end up in the user layer that is not meant
+// for it.
+func (q query) userLayerOnly(hint string, names ...string) error {
+	for _, name := range names {
+		if _, given := q.get(name); given {
+			return badParameter(name, "has no place in a change of the user layer").WithHint("%s", hint)
+		}
+	}
+	return nil
+}
+
 // number returns a parameter that is a number up to most, or standard.
 func (q query) number(name string, standard, most uint64) (uint64, error) {
 	v, given := q.get(name)

@@ -99,7 +99,11 @@ func TestOnlyAdminsSeeSecretsAndOnlyRootGenerates(t *testing.T) {
 		{"reader", "GET", "/settings?secrets=show", Reader, 403},
 		{"operator", "GET", "/settings?secrets=show", Operator, 403},
 		{"operator, generation", "GET", "/generations/0?secrets=show", Operator, 403},
+		{"operator, transaction", "GET", "/tx?secrets=show", Operator, 403},
+		{"operator, difference", "GET", "/generations/0/diff?to=0&secrets=show", Operator, 403},
 		{"admin", "GET", "/settings?secrets=show", Admin, 200},
+		{"admin, transaction", "GET", "/tx?secrets=show", Admin, 200},
+		{"admin, difference", "GET", "/generations/0/diff?to=0&secrets=show", Admin, 200},
 		{"generated layer by an admin that is not root", "PATCH", "/settings?layer=generated", Admin, 403},
 	}
 	for _, tt := range tests {

@@ -58,7 +58,7 @@ var (
 	paramIfMatch  = Param{Name: "If-Match", In: "header", About: "ETag of the settings that the change is meant for. Others are refused with 412.", Type: "string"}
 	paramIfNone   = Param{Name: "If-None-Match", In: "header", About: "ETag of the settings that the caller has. When they are still the current ones the answer is 304.", Type: "string"}
 	paramKeys     = inQuery("keys", "Names joined by commas; the leading `settings.` may be left out. A table stands for all that is in it.")
-	paramEventID  = Param{Name: "Last-Event-ID", In: "header", About: "Id of the last event seen. The stream goes on behind it, or begins with an event `reset` when that is no longer known.", Type: "string"}
+	paramEventID  = Param{Name: "Last-Event-ID", In: "header", About: "Id of the last event seen. The stream goes on behind it. When that is not known, or no longer, it begins with an event `reset` and all events that are kept; an id that never was, as `0`, asks for that.", Type: "string"}
 	paramWait     = inQuery("wait", "Wait this long, up to `10m`, for the apply, and answer with what became of it. `Bulkhead-Applied` is `ok`, `failed`, or `started` when the time was too short.")
 	settingsTypes = []string{"application/json", "application/merge-patch+json", "application/toml"}
 )
@@ -103,7 +103,7 @@ func settingsRoutes() []Route {
 			Summary: "Settings as they are in force",
 			About:   "What is not set, or not known, is left out. Of `keys` and `prefix` the former counts.",
 			Params: []Param{
-				paramKeys, inQuery("prefix", "How the names begin that are wanted; the leading `settings.` may be left out."),
+				paramKeys, inQuery("prefix", "How the names begin that are wanted; the leading `settings.` may be left out. An older name of a setting stands for what is now called otherwise."),
 				inQuery("layer", "One layer instead of the effective settings.", "effective", "user", "generated", "default"),
 				inQuery("origin", "`1` says for each setting which layer it comes from, who set it and when.", "0", "1"), paramSecrets, paramIfNone,
 			},
@@ -113,24 +113,27 @@ func settingsRoutes() []Route {
 			Method: "PATCH", Path: "/settings", Role: Operator, Changes: true, handle: (*Server).patchSettings,
 			Summary: "Add settings to a transaction",
 			About: "Lists are replaced as a whole, tables are merged. In `application/json` a null means that the setting is not mentioned, " +
-				"in `application/merge-patch+json` that it is unset. The header `Bulkhead-Warnings` tells how many warnings there are.",
+				"in `application/merge-patch+json` that it is unset. An outer table `settings` may be left out; where it is given, nothing stands " +
+				"beside it, unless `document` says so. The header `Bulkhead-Warnings` tells how many warnings there are.",
 			Params: []Param{
 				paramTx, inQuery("layer", "`generated` writes the generated layer, at once and without a transaction. For root only.", "user", "generated"),
-				inQuery("strength", "How long generated values last: for good, or until the version of the image changes.", "strong", "weak"),
-				inQuery("generator", "Name of the program that generated the values."), paramIfMatch,
+				inQuery("strength", "How long generated values last: for good, or until the version of the image changes. Only with `layer=generated`.", "strong", "weak"),
+				inQuery("generator", "Name of the program that generated the values. Only with `layer=generated`."),
+				inQuery("document", "`1`: the body is a whole document. What stands beside its table `settings` is ignored, with a warning, and not refused.", "0", "1"),
+				paramIfMatch,
 			},
 			Body: settingsTypes, Status: http.StatusNoContent, Refuses: p.change,
 		},
 		{
 			Method: "PATCH", Path: "/settings/keypair", Role: Operator, Changes: true, handle: (*Server).patchPairs,
 			Summary: "Add settings given as KEY=VALUE to a transaction",
-			About:   "The type of each setting decides how its value is read. Of pairs with the same key the last counts.",
+			About:   "The type of each setting decides how its value is read. Of pairs with the same key the last counts. This is about the user layer only.",
 			Params:  []Param{paramTx, paramIfMatch}, Body: []string{typeJSON}, Status: http.StatusNoContent, Refuses: p.change,
 		},
 		{
 			Method: "DELETE", Path: "/settings", Role: Operator, Changes: true, handle: (*Server).unsetSettings,
 			Summary: "Add to a transaction that settings are unset",
-			About:   "What is unset falls back to the generated value or the default.",
+			About:   "What is unset falls back to the generated value or the default. This is about the user layer only.",
 			Params:  []Param{paramKeys, paramTx, paramIfMatch}, Status: http.StatusNoContent,
 			Refuses: append([]problem.Kind{problem.UnknownSetting}, p.change...),
 		},
@@ -151,8 +154,10 @@ func transactionRoutes() []Route {
 	return []Route{
 		{
 			Method: "GET", Path: "/tx", Role: Reader, handle: (*Server).getTransaction,
-			Summary: "Pending settings of a transaction", About: "What it unsets is shown as null.",
-			Params: []Param{paramTx}, Status: http.StatusOK, Type: typeJSON, Answer: "Settings", Refuses: []problem.Kind{problem.InvalidTransaction},
+			Summary: "Pending settings of a transaction",
+			About:   "What it unsets is shown as null: a table as a whole, or, where something in it is set again, each of its settings that goes.",
+			Params:  []Param{paramTx, paramSecrets}, Status: http.StatusOK, Type: typeJSON, Answer: "Settings",
+			Refuses: []problem.Kind{problem.InvalidTransaction, problem.InvalidParameter},
 		},
 		{
 			Method: "DELETE", Path: "/tx", Role: Operator, Changes: true, handle: (*Server).dropTransaction,
@@ -213,7 +218,7 @@ func generationRoutes() []Route {
 		{
 			Method: "GET", Path: "/generations/{id}/diff", Role: Reader, handle: (*Server).diffGenerations,
 			Summary: "Difference between two generations",
-			Params:  []Param{paramID, inQuery("to", "Number of the other generation, or `current`. Without it, what the generation changed in its parent.")},
+			Params:  []Param{paramID, inQuery("to", "Number of the other generation, or `current`. Without it, what the generation changed in its parent."), paramSecrets},
 			Status:  http.StatusOK, Type: typeJSON, Answer: "Difference", Refuses: noGeneration,
 		},
 		{
@@ -261,7 +266,7 @@ func nodeRoutes() []Route {
 			Method: "GET", Path: "/events", Role: Reader, handle: (*Server).getEvents,
 			Summary: "Events as they happen, as server-sent events",
 			About: "The kinds are commit, revert, try-started, try-confirmed, try-reverted, generated, tx-expired, recovered, migrated, " +
-				"apply-started and apply-finished, and `reset` where events were missed. The data is a JSON object.",
+				"apply-started and apply-finished, and `reset` where events may have been missed. The data is a JSON object.",
 			Params: []Param{inQuery("kinds", "Kinds of events joined by commas. Without it, all."), paramEventID},
 			Status: http.StatusOK, Type: "text/event-stream", Answer: "Text",
 			Refuses: []problem.Kind{problem.InvalidParameter, problem.TooManyStreams},

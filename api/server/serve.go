@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -77,9 +78,15 @@ func (s *Server) stop(hs *http.Server) {
 // waiting.
 type limited struct {
 	net.Listener
-	slots chan struct{}
-	full  []byte // the answer
+	slots   chan struct{}
+	turning chan struct{} // slots for those who get the answer
+	full    []byte        // the answer
 }
+
+const (
+	turnAwayAtOnce = 16
+	turnAwayTime   = time.Second // for the request and the answer together
+)
 
 func newLimited(l net.Listener, n int) *limited {
 	p := problem.New(problem.Busy, "there are %d connections already", n)
@@ -89,7 +96,7 @@ func newLimited(l net.Listener, n int) *limited {
 	}
 	full := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
 		p.Status, http.StatusText(p.Status), problem.ContentType, len(body), body)
-	return &limited{Listener: l, slots: make(chan struct{}, n), full: []byte(full)}
+	return &limited{Listener: l, slots: make(chan struct{}, n), turning: make(chan struct{}, turnAwayAtOnce), full: []byte(full)}
 }
 
 // Accept waits for a connection for which there is room.
@@ -104,10 +111,34 @@ func (l *limited) Accept() (net.Conn, error) {
 			return wrap(c, l.slots)
 		default:
 		}
-		// The answer fits into the socket's buffer, so nobody is waited for.
-		_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		_, _ = c.Write(l.full)
-		_ = c.Close()
+		select {
+		case l.turning <- struct{}{}:
+			go func() {
+				l.turnAway(c)
+				<-l.turning
+			}()
+		default: // too many to tell each
+			_ = c.Close()
+		}
+	}
+}
+
+// turnAway answers c. A caller takes for an answer only what comes after its
+// request, and loses it when the connection ends while it still writes, so
+// that both are waited for, but not long.
+func (l *limited) turnAway(c net.Conn) {
+	defer c.Close()
+	if c.SetDeadline(time.Now().Add(turnAwayTime)) != nil {
+		return
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		return
+	}
+	if _, err := c.Write(l.full); err != nil {
+		return
+	}
+	if u, ok := c.(*net.UnixConn); ok && u.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, u) // whatever it is, it is not wanted
 	}
 }
 

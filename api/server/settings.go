@@ -66,7 +66,7 @@ func (s *Server) selected(q query, d document.Document) (document.Document, erro
 	if !strings.HasPrefix(prefix, key.Root) {
 		prefix = settingsSection + prefix
 	}
-	return underPrefix(d, prefix), nil
+	return s.underPrefix(d, prefix), nil
 }
 
 // parseKeys reads a list of keys joined by commas; aliases become the names
@@ -133,22 +133,47 @@ func (s *Server) patchSettings(c *call) error {
 	if err != nil {
 		return err
 	}
+	opt, err := c.reading()
+	if err != nil {
+		return err
+	}
 	if layer == "generated" {
-		return s.patchGenerated(c)
+		return s.patchGenerated(c, opt)
+	}
+	if err := c.query.userLayerOnly("it belongs to PATCH /settings?layer=generated", "strength", "generator"); err != nil {
+		return err
 	}
 	tx, err := c.transaction()
 	if err != nil {
 		return err
 	}
-	in, err := s.readSettings(c)
+	in, err := s.readSettings(c, opt)
 	if err != nil {
 		return err
 	}
 	return s.stage(c, tx, in)
 }
 
+// reading tells how to read the body of PATCH /settings.
+func (c *call) reading() (schema.Options, error) {
+	whole, err := c.query.flag("document")
+	if whole {
+		return schema.Options{Beside: report.Warning}, err
+	}
+	return schema.Options{}, err
+}
+
+// noLayer refuses the parameters of layers where only the user layer can be
+// changed.
+func (c *call) noLayer() error {
+	return c.query.userLayerOnly("only PATCH /settings writes another layer", "layer", "strength", "generator")
+}
+
 // patchPairs answers PATCH /settings/keypair.
 func (s *Server) patchPairs(c *call) error {
+	if err := c.noLayer(); err != nil {
+		return err
+	}
 	tx, err := c.transaction()
 	if err != nil {
 		return err
@@ -203,7 +228,7 @@ func (c *call) warn(reps ...report.Report) {
 }
 
 // patchGenerated answers PATCH /settings?layer=generated.
-func (s *Server) patchGenerated(c *call) error {
+func (s *Server) patchGenerated(c *call, opt schema.Options) error {
 	if !c.peer.System {
 		return problem.New(problem.Forbidden, "%s may not write the generated layer, which belongs to root", c.peer.name)
 	}
@@ -215,12 +240,12 @@ func (s *Server) patchGenerated(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := s.readSettings(c)
+	in, err := s.readSettings(c, opt)
 	if err != nil {
 		return err
 	}
 	err = s.opt.Store.SetGenerated(c.lasting(), store.GeneratedRequest{
-		Patch: in.Patch, Strength: store.Strength(strength), Actor: c.actor(), Generator: generator,
+		IfMatch: c.ifMatch(), Patch: in.Patch, Strength: store.Strength(strength), Actor: c.actor(), Generator: generator,
 	})
 	if err != nil {
 		return located(err, in)
@@ -232,6 +257,9 @@ func (s *Server) patchGenerated(c *call) error {
 
 // unsetSettings answers DELETE /settings.
 func (s *Server) unsetSettings(c *call) error {
+	if err := c.noLayer(); err != nil {
+		return err
+	}
 	tx, err := c.transaction()
 	if err != nil {
 		return err
@@ -306,7 +334,7 @@ func (s *Server) getRoot(c *call) error {
 		Files    section           `json:"configuration-files,omitempty"`
 		OS       map[string]string `json:"os,omitempty"`
 	}
-	if d := underPrefix(v.shown, prefix); d.Len() > 0 {
+	if d := s.underPrefix(v.shown, prefix); d.Len() > 0 {
 		sections.Settings = d.JSON()
 	}
 	if overlap(prefix, servicesSection+".") {

@@ -12,8 +12,15 @@ func (s *Server) getTransaction(c *call) error {
 	if err != nil {
 		return err
 	}
+	clear, err := c.reveal()
+	if err != nil {
+		return err
+	}
 	pending, _ := s.opt.Store.Pending(tx)
-	return c.send(jsonType, s.opt.Schema.RedactPatch(pending).JSON())
+	if !clear {
+		pending = s.opt.Schema.RedactPatch(pending)
+	}
+	return c.send(jsonType, shownPatch(pending, s.opt.Store.Snapshot().User).JSON())
 }
 
 // dropTransaction answers DELETE /tx.

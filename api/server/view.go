@@ -84,13 +84,40 @@ const (
 )
 
 // underPrefix returns the settings that a prefix of the text of their keys
-// selects, by the rules that all sections share (api.md 4.2).
-func underPrefix(d document.Document, prefix string) document.Document {
+// selects, by the rules that all sections share (api.md 4.2). Aliases stand for
+// the names that documents have.
+func (s *Server) underPrefix(d document.Document, prefix string) document.Document {
 	switch {
 	case strings.HasPrefix(settingsSection, prefix):
 		return d
 	case strings.HasPrefix(prefix, settingsSection):
-		return d.WithPrefix(prefix)
+		found := d.WithPrefix(s.canonicalPrefix(prefix))
+		if k, aliased := s.aliased(prefix); aliased { // as a whole
+			found = document.Merge(found, d.Under(k))
+		}
+		return found
 	}
 	return document.Document{}
+}
+
+// canonicalPrefix replaces the aliases among the segments of prefix that are
+// followed by another.
+func (s *Server) canonicalPrefix(prefix string) string {
+	for end := strings.LastIndexByte(prefix, '.'); end > len(key.Root); end = strings.LastIndexByte(prefix[:end], '.') {
+		if k, aliased := s.aliased(prefix[:end]); aliased {
+			return k.String() + prefix[end:]
+		}
+	}
+	return prefix
+}
+
+// aliased returns the key that text stands for, and whether text is one with
+// an alias in it.
+func (s *Server) aliased(text string) (key.Key, bool) {
+	k, err := key.Parse(text)
+	if err != nil {
+		return key.Key{}, false
+	}
+	canonical := s.opt.Schema.Canonical(k)
+	return canonical, canonical != k
 }

@@ -67,12 +67,13 @@ func get(path string) request { return request{line: "GET " + path} }
 
 func TestRoot(t *testing.T) {
 	n := start(t)
-	n.set(`{"motd":"x"}`)
-	settings := strings.Replace(everything, "Welcome!", "x", 1)
+	n.set(`{"motd":"x","boot":{"kernel":{"quiet":[]}}}`)
+	settings := strings.NewReplacer("Welcome!", "x", `{"host-`, `{"boot":{"kernel":{"quiet":[]}},"host-`).Replace(everything)
 	n.table(t, []row{
 		{name: "all sections", in: get("/"), status: 200, want: `{"settings":` + settings + `,"os":` + factsJSON + `}`, header: map[string]string{"ETag": `"1-0"`, "Content-Type": "application/json"}},
 		{name: "start of a section's name", in: get("/?prefix=s"), status: 200, want: `{"settings":` + settings + `}`},
 		{name: "section's name", in: get("/?prefix=settings"), status: 200, want: `{"settings":` + settings + `}`},
+		{name: "alias", in: get("/?prefix=settings.boot.kernel-parameters"), status: 200, want: `{"settings":{"boot":{"kernel":{"quiet":[]}}}}`},
 		{name: "section's name with dot", in: get("/?prefix=settings."), status: 200, want: `{"settings":` + settings + `}`},
 		{name: "start of a setting", in: get("/?prefix=settings.mot"), status: 200, want: `{"settings":{"motd":"x"}}`},
 		{name: "other section", in: get("/?prefix=o"), status: 200, want: `{"os":{"arch":"x86_64","build_id":"abcdef","pretty_name":"Bulkhead 1.2.3 (test-dev)","variant_id":"test-dev","version_id":"1.2.3"}}`},
@@ -87,8 +88,8 @@ func TestRoot(t *testing.T) {
 
 func TestGetSettings(t *testing.T) {
 	n := start(t)
-	n.set(`{"motd":"x y","kernel":{"sysctl":{"vm.max_map_count":"1","vm.swappiness":"2"}},"ntp":{"time-servers":["a.example","b.example"]}}`)
-	whole := `{"host-containers":{"admin":{"enabled":false,"source":"example.org/admin:v1"}},"kernel":{"sysctl":{"vm.max_map_count":"1","vm.swappiness":"2"}},"motd":"x y","ntp":{"time-servers":["a.example","b.example"]}}`
+	n.set(`{"boot":{"kernel-parameters":{"console":["tty0"],"quiet":[]}},"motd":"x y","kernel":{"sysctl":{"vm.max_map_count":"1","vm.swappiness":"2"}},"ntp":{"time-servers":["a.example","b.example"]}}`)
+	whole := `{"boot":{"kernel":{"console":["tty0"],"quiet":[]}},"host-containers":{"admin":{"enabled":false,"source":"example.org/admin:v1"}},"kernel":{"sysctl":{"vm.max_map_count":"1","vm.swappiness":"2"}},"motd":"x y","ntp":{"time-servers":["a.example","b.example"]}}`
 	long := strings.Repeat("a", 247)
 	n.table(t, []row{
 		{name: "everything", in: get("/settings"), status: 200, want: whole, header: map[string]string{"ETag": `"1-0"`}},
@@ -115,6 +116,13 @@ func TestGetSettings(t *testing.T) {
 		{name: "empty prefix", in: get("/settings?prefix="), status: 400, want: "invalid-parameter: parameter prefix: is empty"},
 		{name: "keys win over prefix", in: get("/settings?prefix=ntp&keys=motd"), status: 200, want: `{"motd":"x y"}`},
 		{name: "last of two counts", in: get("/settings?keys=ntp&keys=motd"), status: 200, want: `{"motd":"x y"}`},
+		{name: "alias as key", in: get("/settings?keys=boot.kernel-parameters&layer=user"), status: 200, want: `{"boot":{"kernel":{"console":["tty0"],"quiet":[]}}}`},
+		{name: "alias as prefix", in: get("/settings?prefix=boot.kernel-parameters"), status: 200, want: `{"boot":{"kernel":{"console":["tty0"],"quiet":[]}}}`},
+		{name: "alias with root as prefix", in: get("/settings?prefix=settings.boot.kernel-parameters"), status: 200, want: `{"boot":{"kernel":{"console":["tty0"],"quiet":[]}}}`},
+		{name: "alias within a prefix", in: get("/settings?prefix=boot.kernel-parameters.con"), status: 200, want: `{"boot":{"kernel":{"console":["tty0"]}}}`},
+		{name: "alias within a prefix that ends in a quoted name", in: get("/settings?prefix=boot.kernel-parameters.%22console"), status: 200, want: `{}`},
+		{name: "alias and a dot as prefix", in: get("/settings?prefix=boot.kernel-parameters."), status: 200, want: `{"boot":{"kernel":{"console":["tty0"],"quiet":[]}}}`},
+		{name: "other alias", in: get("/settings?prefix=boot.init-parameters"), status: 200, want: `{}`},
 		{name: "user layer", in: get("/settings?layer=user&keys=motd,host-containers"), status: 200, want: `{"motd":"x y"}`},
 		{name: "default layer", in: get("/settings?layer=default&keys=motd"), status: 200, want: `{"motd":"Welcome!"}`},
 		{name: "generated layer", in: get("/settings?layer=generated"), status: 200, want: `{}`},
@@ -151,6 +159,14 @@ func TestPatchSettings(t *testing.T) {
 		{name: "default transaction", in: request{line: "PATCH /settings", kind: "json", body: `{"motd":"x"}`}, status: 204, then: []row{{in: get("/tx"), status: 200, want: `{"motd":"x"}`}, {in: get("/tx?tx=default"), status: 200, want: `{"motd":"x"}`}}},
 		{name: "live settings stay", in: get("/settings?keys=motd"), status: 200, want: `{"motd":"Welcome!"}`},
 
+		{name: "other tables beside settings", in: patch("z", "json", `{"settings":{"motd":"x"},"other":{}}`), status: 400, want: `other: unknown-setting: "other" stands beside "settings"`},
+		{name: "other tables beside settings of a document", in: request{line: "PATCH /settings?tx=doc&document=1", kind: "toml", body: "[settings]\nmotd = 'x'\n[other]\n"}, status: 204, header: map[string]string{"Bulkhead-Warnings": "1"}, then: pending("doc", `{"motd":"x"}`)},
+		{name: "document without settings", in: request{line: "PATCH /settings?tx=z&document=1", kind: "toml", body: "[other]\n"}, status: 400, want: `settings.other: unknown-setting: there is no setting "other" here`},
+		{name: "odd word for a document", in: request{line: "PATCH /settings?tx=z&document=yes", kind: "json", body: `{}`}, status: 400, want: `invalid-parameter: parameter document: "yes" is not known`},
+		{name: "strength of a user's value", in: request{line: "PATCH /settings?tx=z&strength=weak", kind: "json", body: `{"motd":"x"}`}, status: 400, want: "invalid-parameter: parameter strength: has no place in a change of the user layer"},
+		{name: "generator of a user's value", in: request{line: "PATCH /settings?tx=z&layer=user&generator=seed", kind: "json", body: `{"motd":"x"}`}, status: 400, want: "invalid-parameter: parameter generator: has no place in a change of the user layer"},
+		{name: "user layer by name", in: request{line: "PATCH /settings?tx=u&layer=user", kind: "json", body: `{"motd":"x"}`}, status: 204, then: pending("u", `{"motd":"x"}`)},
+		{name: "nothing of the refused", in: get("/tx?tx=z"), status: 200, want: `{}`},
 		{name: "no content type", in: patch("z", "", `{"motd":"x"}`), status: 400, want: "unsupported-content-type: the request has no content type"},
 		{name: "other content type", in: patch("z", "text/plain", `{"motd":"x"}`), status: 400, want: `unsupported-content-type: content type "text/plain" is not one that this route reads`},
 		{name: "unknown setting fails all", in: patch("z", "json", `{"motd":"x","mtod":"y"}`), status: 400, want: `settings.mtod: unknown-setting: there is no setting "mtod" here`, then: pending("z", `{}`)},
@@ -199,6 +215,9 @@ func TestPatchKeypair(t *testing.T) {
 		{name: "other member", in: request{line: "PATCH /settings/keypair", kind: "json", body: `{"payload":[]}`}, status: 400, want: `bad-request: the body is not an object with the one member "request_payload", a list`},
 		{name: "toml", in: request{line: "PATCH /settings/keypair", kind: "toml", body: `x`}, status: 400, want: `unsupported-content-type: content type "application/toml" is not one that this route reads`},
 		{name: "trailing slash", in: request{line: "PATCH /settings/keypair/", kind: "json", body: `{}`}, status: 404, want: `no-route: there is nothing at "/settings/keypair/"`},
+		{name: "layer", in: request{line: "PATCH /settings/keypair?tx=z&layer=generated", kind: "json", body: `{"request_payload":["motd=x"]}`}, status: 400, want: "invalid-parameter: parameter layer: has no place in a change of the user layer"},
+		{name: "strength", in: request{line: "PATCH /settings/keypair?tx=z&strength=weak", kind: "json", body: `{"request_payload":["motd=x"]}`}, status: 400, want: "invalid-parameter: parameter strength: has no place in a change of the user layer"},
+		{name: "generator", in: request{line: "PATCH /settings/keypair?tx=z&generator=x", kind: "json", body: `{"request_payload":["motd=x"]}`}, status: 400, want: "invalid-parameter: parameter generator: has no place in a change of the user layer"},
 		{name: "nothing of the refused", in: get("/tx?tx=z"), status: 200, want: `{}`},
 	})
 }
@@ -218,6 +237,22 @@ func TestUnset(t *testing.T) {
 			{in: get("/settings?keys=kernel"), status: 200, want: `{"kernel":{"sysctl":{"vm.b":"2"}}}`},
 		}},
 		{name: "what is not set is staged all the same", in: unset("keys=motd,ntp&tx=b"), status: 204, then: []row{{in: get("/tx?tx=b"), status: 200, want: `{"motd":null,"ntp":null}`}}},
+		{name: "table of which something is set again", in: unset("keys=kernel.sysctl&tx=c"), status: 204, then: []row{
+			{in: get("/tx?tx=c"), status: 200, want: `{"kernel":{"sysctl":null}}`},
+			{in: request{line: "PATCH /settings?tx=c", kind: "json", body: `{"kernel":{"sysctl":{"vm.c":"3"}}}`}, status: 204},
+			{in: get("/tx?tx=c"), status: 200, want: `{"kernel":{"sysctl":{"vm.b":null,"vm.c":"3"}}}`},
+			{in: request{line: "PATCH /settings?tx=c", kind: "json", body: `{"kernel":{"sysctl":{"vm.b":"4"}}}`}, status: 204},
+			{in: get("/tx?tx=c"), status: 200, want: `{"kernel":{"sysctl":{"vm.b":"4","vm.c":"3"}}}`},
+		}},
+		{name: "table and a part of it", in: unset("keys=kernel,kernel.sysctl&tx=d"), status: 204, then: []row{
+			{in: get("/tx?tx=d"), status: 200, want: `{"kernel":null}`},
+			{in: request{line: "PATCH /settings?tx=d", kind: "json", body: `{"kernel":{"lockdown":"none"}}`}, status: 204},
+			{in: get("/tx?tx=d"), status: 200, want: `{"kernel":{"lockdown":"none","sysctl":null}}`},
+		}},
+		{name: "layer", in: unset("keys=motd&tx=e&layer=generated"), status: 400, want: "invalid-parameter: parameter layer: has no place in a change of the user layer"},
+		{name: "strength", in: unset("keys=motd&tx=e&strength=strong"), status: 400, want: "invalid-parameter: parameter strength: has no place in a change of the user layer"},
+		{name: "generator", in: unset("keys=motd&tx=e&generator=x"), status: 400, want: "invalid-parameter: parameter generator: has no place in a change of the user layer"},
+		{name: "nothing of the refused", in: get("/tx?tx=e"), status: 200, want: `{}`},
 		{name: "unknown key", in: unset("keys=motdd"), status: 404, want: "settings.motdd: unknown-setting: there is no such setting"},
 		{name: "below a single value", in: unset("keys=motd.x"), status: 404, want: "settings.motd.x: unknown-setting: there is no such setting"},
 		{name: "no keys", in: unset(""), status: 400, want: "invalid-parameter: parameter keys: is missing"},

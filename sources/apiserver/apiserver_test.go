@@ -2,6 +2,7 @@ package apiserver_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-os/bulkhead/api/client"
 )
 
 func TestFirstStart(t *testing.T) {
@@ -59,6 +62,32 @@ func TestFirstStart(t *testing.T) {
 	}
 }
 
+// What the daemon did about its settings before anyone could listen is told to
+// those who ask for all events.
+func TestEventsOfTheStart(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.set(`{"motd":"x"}`)
+	p.stop()
+	write(t, filepath.Join(dir, "var/lib/bulkhead/settings/settings.db"), "damaged")
+	p = start(t, dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream, err := client.New(p.socket).Events(ctx, client.EventsRequest{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	for _, want := range []string{client.Reset, "recovered"} {
+		if got, err := stream.Next(ctx); got.Kind != want || err != nil {
+			t.Errorf("Next() = %+v, %v, want an event %s", got, err, want)
+		}
+	}
+	if got := p.motd(); got != "x" {
+		t.Errorf("motd after the recovery: %q, want x", got)
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "api.sock")
@@ -74,6 +103,8 @@ func TestMisuse(t *testing.T) {
 		{"unknown flag", append(base, "--speed", "1"), 2, "unknown flag: --speed"},
 		{"argument", append(base, "--variant", "qemu-dev", "now"), 2, `argument "now" is not expected`},
 		{"log level", append(base, "--variant", "qemu-dev", "--log-level", "loud"), 2, `log level "loud" is not known, want debug, info, warn or error`},
+		{"no generation to keep", append(base, "--variant", "qemu-dev", "--retain", "0"), 2, "--retain 0 is not acceptable, want 1 or more"},
+		{"negative number of generations", append(base, "--variant", "qemu-dev", "--retain=-1"), 2, "--retain -1 is not acceptable, want 1 or more"},
 		{"image without os-release", append(base, "--variant", "qemu-dev", "--image", dir), 1, "read os-release: "},
 		{"file in the place of the socket", []string{"--root", dir, "--variant", "qemu-dev", "--socket", os.Args[0]}, 1, "there is a file that is not a socket"},
 		{"long path", []string{"--root", dir, "--variant", "qemu-dev", "--socket", filepath.Join(dir, strings.Repeat("x", 100))}, 1, "bytes, want at most 107"},

@@ -52,6 +52,9 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opt.Retain < 1 {
+				return misuse{fmt.Errorf("--retain %d is not acceptable, want 1 or more", opt.Retain)}
+			}
 			log, err := logger(cmd, opt.LogLevel)
 			if err != nil {
 				return err

@@ -44,7 +44,7 @@ func Run(ctx context.Context, opt Options, log *slog.Logger) error {
 	}
 	srv := server.New(server.Options{
 		Store: st, Schema: n.variant.Schema, Defaults: n.variant.Defaults, Evaluate: evaluate, OS: n.os,
-		Access: n.access, Notices: notices, Log: log, Applier: applierFor(opt), Owed: filepath.Join(opt.Root, "run/bulkhead/apply-owed"), Catalogue: catalogue(n.image, n.variant.Packages, log),
+		Access: n.access, Notices: notices, Log: log, Applier: applierFor(opt), Owed: filepath.Join(opt.Root, "run/bulkhead/apiserver/apply-owed"), Catalogue: catalogue(n.image, n.variant.Packages, log),
 	})
 	log.Info("ready", "socket", opt.Socket, "variant", n.variant.Name, "version", n.os.VersionID, "generation", st.Snapshot().Current.ID)
 	return serve(ctx, srv, st, l, log)

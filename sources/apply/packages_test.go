@@ -3,8 +3,6 @@ package apply
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/bulkhead-os/bulkhead/api/applier"
@@ -14,11 +12,7 @@ import (
 
 // With the packages of each variant, the defaults apply, and once only.
 func TestPackages(t *testing.T) {
-	packages, err := filepath.Abs("../../packages")
-	must(t, err)
-	imageDir := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(imageDir, "usr/share/bulkhead"), 0o755))
-	must(t, os.Symlink(packages, filepath.Join(imageDir, "usr/share/bulkhead/packages")))
+	imageDir := realImage(t)
 	names, err := variant.Names(variants.Files)
 	must(t, err)
 	for _, name := range names {

@@ -157,7 +157,12 @@ func request(generation uint64, settings string) string {
 
 // try applies settings and returns what was told before the result.
 func try(socket string, generation uint64, settings string) (items []applier.Item, res applier.Result, err error) {
-	answer, err := post(socket, "/apply", request(generation, settings))
+	return exchange(socket, request(generation, settings))
+}
+
+// exchange sends the body of a request and returns what is told of it.
+func exchange(socket, body string) (items []applier.Item, res applier.Result, err error) {
+	answer, err := post(socket, "/apply", body)
 	if err != nil {
 		return nil, res, err
 	}

@@ -88,7 +88,7 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.validation(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{b.rendering, b.applying, b.binary} {
+	for _, step := range []func(context.Context) error{b.rendering, b.applying, b.restarting, b.binary} {
 		if err := step(ctx); err != nil {
 			return err
 		}

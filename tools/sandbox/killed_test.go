@@ -64,18 +64,25 @@ func ended(t *testing.T, root, name string) bool {
 func TestKilled(t *testing.T) {
 	tests := []struct {
 		name string
-		kill func(cmd *exec.Cmd, out io.Closer) error
+		kill func(cmd *exec.Cmd, out io.Closer, userData string) error
 	}{
-		{"killed", func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Kill() }},
-		{"without a reader", func(cmd *exec.Cmd, out io.Closer) error {
-			return errors.Join(out.Close(), cmd.Process.Signal(syscall.SIGPIPE))
+		{"killed", func(cmd *exec.Cmd, _ io.Closer, _ string) error { return cmd.Process.Kill() }},
+		{"without a reader", func(_ *exec.Cmd, out io.Closer, userData string) error {
+			return errors.Join(out.Close(), os.WriteFile(userData, []byte("motd"), 0o600))
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
 			dir := filepath.Join(shortDir(t), lingering)
 			prog := standIns(t)
-			cmd := exec.Command(os.Args[0], "sandbox", dir, prog.Bulkhead, prog.Apiclient, userDataFile(t, "motd"))
+			// Nobody gets to the end of this file before there is a writer.
+			userData := filepath.Join(t.TempDir(), "user-data")
+			if err := syscall.Mkfifo(userData, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(ctx, os.Args[0], "sandbox", dir, prog.Bulkhead, prog.Apiclient, userData)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -83,17 +90,19 @@ func TestKilled(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			readUntil(t, out, "Ctrl-C here ends it.\n")
+			readUntil(t, out, "is ready, ")
 			root := filepath.Join(dir, "root")
 			for _, name := range []string{"daemon", "apply"} {
 				if ended(t, root, name) {
 					t.Errorf("%s does not run", name)
 				}
 			}
-			if err := tt.kill(cmd, out); err != nil {
+			if err := tt.kill(cmd, out, userData); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait() // it was killed
+			if err := cmd.Wait(); ctx.Err() != nil {
+				t.Fatalf("the sandbox goes on: %v", err)
+			}
 			for _, name := range []string{"daemon", "apply"} {
 				await(t, name, func() bool { return ended(t, root, name) })
 			}

@@ -137,7 +137,7 @@ func directory(dir string) (path string, made bool, err error) {
 // Apply gives the node the settings in a file and waits until its files and
 // units follow.
 func (n *Node) Apply(ctx context.Context, userData string) error {
-	err := run.Command{Args: []string{n.programs.Apiclient, "--socket", n.Socket, "apply", "--wait", userData}}.Run(ctx)
+	err := run.Command{Args: []string{n.programs.Apiclient, "--socket", n.Socket, "apply", "--wait", userData}, Bound: true}.Run(ctx)
 	if err != nil {
 		return fmt.Errorf("apply the user data: %w", err)
 	}

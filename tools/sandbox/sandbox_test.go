@@ -117,13 +117,14 @@ func standInDaemon(args []string) int {
 			close(die)
 		}
 	}))
-	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer cancel()
+	// A second signal, while the process ends, changes nothing.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	select {
 	case <-die:
 		fmt.Fprintln(os.Stderr, "the disk is gone")
 		return 3
-	case <-stop.Done():
+	case <-stop:
 		return 0
 	}
 }
