@@ -141,8 +141,10 @@ on = false`,
 		},
 		{name: "without the outer table", in: `text = "x"`, want: `{"text":"x"}`},
 		{name: "beside the outer table", in: "[settings]\ntext='x'\n[extra]\na=1", want: `{"text":"x"}`, faults: `3:2: extra: "extra" stands beside "settings" (settings belong below [settings])`},
-		{name: "wrong shape of what holds secrets", in: "[group]\nlogins = ['user:pw', ['pw']]\ntoken = ['pw']", want: "{}",
-			faults: "2:1: settings.group.logins[1]: want a table, got a list\n2:11: settings.group.logins[0]: want a table, got a string\n3:1: settings.group.token: want a string, got a list"},
+		{
+			name: "wrong shape of what holds secrets", in: "[group]\nlogins = ['user:pw', ['pw']]\ntoken = ['pw']", want: "{}",
+			faults: "2:1: settings.group.logins[1]: want a table, got a list\n2:11: settings.group.logins[0]: want a table, got a string\n3:1: settings.group.token: want a string, got a list",
+		},
 		{name: "value for a table that holds secrets", in: "group = 'pw'", want: "{}", faults: "1:9: settings.group: want a table, got a string"},
 		{
 			name: "all faults at once", in: "[settings]\ntxt = 'a'\n[settings.group]\ncount = 256\nshare = 'x'\nmode = 'slow'\neither = 'bad'\ntags = {A = 'x', b = []}\nlogins = [{hots='h'}, {password='p'}]\ntoken = 'ABC'\n[settings.entries]\n'a b' = {}", want: `{}`,

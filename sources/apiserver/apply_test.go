@@ -189,6 +189,8 @@ func TestTryTakesFilesBack(t *testing.T) {
 		n := len(units)
 		return n >= 2 && units[n-1] == "restart chrony.service" && units[n-2] == units[n-1]
 	})
+	// The restart is recorded before the apply has written down that it is done.
+	within(t, "end of the apply", func() bool { return strings.Contains(h.must("GET", "/applies?limit=1", ""), `"finished"`) })
 
 	h.change(`{"motd":"tried"}`, "&try=1s")
 	h.stop()
