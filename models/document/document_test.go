@@ -44,7 +44,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestTOML(t *testing.T) {
-	d := doc(t, "motd", `"a\"b\n"`, "kernel.sysctl.a/b", `"1"`, `kernel.sysctl."vm.max"`, `"2"`, "registry.mirrors", `[{"registry":"*","endpoint":["x","y"]},{"registry":"z"}]`, "kernel.lockdown", `"none"`, "x.commands", `[["a","b"],["c"]]`, "x.f", "0.5")
+	d := doc(t, "motd", `"a\"b\n"`, "kernel.sysctl.a/b", `"1"`, `kernel.sysctl."vm.max"`, `"2"`, "registry.mirrors", `[{"registry":"*","endpoint":["x","y"]},{"registry":"z"}]`, "kernel.lockdown", `"none"`, "x.commands", `[["a,b","b"],["c"]]`, "x.words", "[true,false]", "x.f", "0.5")
 	want := `[settings]
 motd = "a\"b\n"
 
@@ -62,8 +62,9 @@ mirrors = [
 ]
 
 [settings.x]
-commands = [["a", "b"], ["c"]]
+commands = [["a,b", "b"], ["c"]]
 f = 0.5
+words = [true, false]
 `
 	if diff := cmp.Diff(want, string(d.TOML())); diff != "" {
 		t.Errorf("TOML (-want +got):\n%s", diff)

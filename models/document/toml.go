@@ -112,6 +112,10 @@ func writeValue(b *bytes.Buffer, v Value) {
 		b.WriteString(v.json)
 		return
 	}
+	if list, ok := plainList(v.json); ok {
+		b.WriteString(list)
+		return
+	}
 	// Values are canonical JSON that schema made, so decoding cannot fail.
 	dec := jsontext.NewDecoder(strings.NewReader(v.json))
 	writeToken(b, dec, strings.Contains(v.json, "[{"))
@@ -127,6 +131,32 @@ func plain(json string) bool {
 		return strings.IndexByte(json, '\\') < 0 && strings.IndexByte(json, 0x7F) < 0
 	}
 	return !strings.ContainsAny(json, ".eE") || json == "true" || json == "false"
+}
+
+// plainList returns a JSON list as TOML where no element needs another form
+// than it has: a blank after each comma is all the difference.
+func plainList(json string) (string, bool) {
+	if json[0] != '[' || strings.ContainsAny(json, "\\{\x7F") {
+		return "", false
+	}
+	var b strings.Builder
+	b.Grow(len(json) + len(json)/8)
+	text := false
+	for i := range len(json) {
+		c := json[i]
+		switch {
+		case c == '"':
+			text = !text
+		case text:
+		case c == '.' || c == 'e' || c == 'E' || c == 'n': // numbers with a fraction, words, null
+			return "", false
+		}
+		b.WriteByte(c)
+		if c == ',' && !text {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String(), true
 }
 
 func writeToken(b *bytes.Buffer, dec *jsontext.Decoder, broken bool) {
