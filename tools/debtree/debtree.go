@@ -23,12 +23,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/run"
 )
 
-// The archive, and the keys that sign it.
-const (
-	mirror   = "http://deb.debian.org/debian"
-	security = "http://deb.debian.org/debian-security"
-	keyring  = "/usr/share/keyrings/debian-archive-keyring.gpg"
-)
+// keyring holds the keys that sign the archive.
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // ErrNoTools says that this machine lacks the programs that fetch and unpack
 // packages.
@@ -108,13 +104,17 @@ func (t Tree) make(ctx context.Context) (err error) {
 // files. apt works with state of its own below dir, in which nothing is
 // installed yet; of this machine it only takes the way to the network.
 func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
+	from, err := findMirror(ctx)
+	if err != nil {
+		return nil, err
+	}
 	archives := filepath.Join(dir, "cache", "archives")
 	for _, d := range []string{filepath.Join(archives, "partial"), filepath.Join(dir, "lists", "partial")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
 		}
 	}
-	for name, text := range map[string]string{"status": "", "sources.list": t.sources()} {
+	for name, text := range map[string]string{"status": "", "sources.list": t.sources(from)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
@@ -128,11 +128,11 @@ func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
 	return filepath.Glob(filepath.Join(archives, "*.deb"))
 }
 
-func (t Tree) sources() string {
+func (t Tree) sources(from mirror) string {
 	line := func(url, suite string) string {
 		return fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", runtime.GOARCH, keyring, url, suite)
 	}
-	return line(mirror, t.Suite) + line(mirror, t.Suite+"-updates") + line(security, t.Suite+"-security")
+	return line(from.main, t.Suite) + line(from.main, t.Suite+"-updates") + line(from.security, t.Suite+"-security")
 }
 
 func apt(ctx context.Context, dir string, args ...string) error {

@@ -21,7 +21,12 @@ func machine(t *testing.T, aptEnd string) string {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	scripts := map[string]string{
-		"apt-get": `cache=
+		"apt-get": `case $1 in indextargets)
+	echo 'bookworm-security http://mirror.test/debian-security/'
+	echo 'bookworm http://mirror.test/debian/'
+	exit 0;;
+esac
+cache=
 words=
 while [ $# -gt 0 ]; do
 	case $1 in
