@@ -81,7 +81,7 @@ func appendString(dst []byte, s string) []byte {
 // StringValue returns the value of a setting that is the string s.
 func StringValue(s string) Value { return Value{string(appendString(nil, s))} }
 
-// PatchJSON returns p as one JSON object nested by segments, with null for
+// JSON returns p as one JSON object nested by segments, with null for
 // what it unsets.
 func (p Patch) JSON() []byte {
 	null := make([]Leaf, len(p.Unset))
