@@ -90,6 +90,10 @@ func TestMergeApplyDiff(t *testing.T) {
 	if want := `{"a":{"b":5},"m":{"z":3}}`; string(p.JSON()) != want {
 		t.Errorf("Patch.JSON = %s, want %s", p.JSON(), want)
 	}
+	nested := document.Patch{Unset: []key.Key{key.Of("a"), key.Of("a", "b"), key.Of("c", "d")}}
+	if want := `{"a":null,"c":{"d":null}}`; string(nested.JSON()) != want {
+		t.Errorf("Patch.JSON of nested unsets = %s, want %s", nested.JSON(), want)
+	}
 	var changes []string
 	text := func(v *document.Value) string {
 		if v == nil {

@@ -84,9 +84,11 @@ func StringValue(s string) Value { return Value{string(appendString(nil, s))} }
 // JSON returns p as one JSON object nested by segments, with null for
 // what it unsets.
 func (p Patch) JSON() []byte {
-	null := make([]Leaf, len(p.Unset))
-	for i, k := range p.Unset {
-		null[i] = Leaf{k, Value{"null"}}
+	var null []Leaf
+	for _, k := range p.Unset {
+		if k.IsRoot() || !under(k.Parent(), p.Unset) { // else it goes with its table
+			null = append(null, Leaf{k, Value{"null"}})
+		}
 	}
 	// A leaf may be set again below an unset table; the table's null would
 	// then stand beside members of it, which JSON cannot say.
