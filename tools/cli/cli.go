@@ -53,7 +53,7 @@ func Command() *cobra.Command {
 		SilenceErrors: true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(testCommand(), checkCommand(), generateCommand(), sandboxCommand(), benchCommand(), activatedCommand())
+	cmd.AddCommand(buildCommand(), bootCommand(), testCommand(), checkCommand(), generateCommand(), sandboxCommand(), benchCommand(), activatedCommand())
 	return cmd
 }
 

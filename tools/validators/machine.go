@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/cage"
+	"github.com/bulkhead-os/bulkhead/tools/debtree"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
@@ -29,7 +30,7 @@ type Machine struct {
 
 // accounts are the users and groups that programs look for. All have the same
 // number, since a cage has no other.
-var accounts = []string{"root", "_chrony", "systemd-network", "systemd-resolve"}
+var accounts = []string{"root", "api", "_chrony", "systemd-network", "systemd-resolve"}
 
 // standIns are programs that units start and no package provides as a file: the
 // first two are links that Debian's scripts make, the others have no source that
@@ -122,20 +123,9 @@ func (m *Machine) Put(name string, data []byte, mode fs.FileMode) error {
 // Remove takes a file from the machine.
 func (m *Machine) Remove(name string) error { return os.Remove(m.path(name)) }
 
-// outside returns a command of the machine that runs with this machine's files:
-// its own loader starts it with its own libraries.
+// outside returns a command of the machine that runs with this machine's files.
 func (m *Machine) outside(program string, args ...string) (run.Command, error) {
-	loader, err := filepath.Glob(m.path("/usr/lib*/ld-linux*.so.*"))
-	if err != nil || len(loader) == 0 {
-		return run.Command{}, fmt.Errorf("%s has no loader", m.dir)
-	}
-	libraries, err := filepath.Glob(m.path("/usr/lib/*-linux-gnu"))
-	if err != nil || len(libraries) == 0 {
-		return run.Command{}, fmt.Errorf("%s has no libraries", m.dir)
-	}
-	path := libraries[0] + ":" + filepath.Join(libraries[0], "systemd")
-	words := append([]string{loader[0], "--library-path", path, m.path(program)}, args...)
-	return run.Command{Args: words, Env: []string{"LC_ALL=C"}}, nil
+	return debtree.Program(m.dir, program, args...)
 }
 
 // Install gives the machine the files of packages that lie beside their

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/tools/image"
+)
+
+func buildCommand() *cobra.Command {
+	var opt image.Options
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build an image that boots",
+		Long: "Build the image of a variant from Debian packages, Go modules and the programs of this\n" +
+			"repository. It needs apt-get and dpkg-deb, the network for what was not fetched before,\n" +
+			"and no root. The same sources give the same bytes, and what did not change is not\n" +
+			"made again.",
+		Example: "  shipyard build\n  shipyard build --variant qemu-dev --version 1.2.0",
+		Args:    usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := here()
+			if err != nil {
+				return err
+			}
+			return image.Build(cmd.Context(), root, opt, cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.Variant, "variant", "qemu-dev", "build the variant `NAME`")
+	f.StringVar(&opt.Version, "version", "0.0.0", "stamp the image with version `X`")
+	f.StringVar(&opt.Out, "out", "", "put the image into `DIR` instead of build/images/NAME")
+	return cmd
+}

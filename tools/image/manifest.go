@@ -1,0 +1,30 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// A Manifest lists what is in an image.
+type Manifest struct {
+	Variant  string    `json:"variant"`
+	Version  string    `json:"version"`
+	Kernel   string    `json:"kernel"`
+	RootHash string    `json:"root-hash"`
+	Cmdline  string    `json:"cmdline"`
+	Files    []File    `json:"files"`
+	Absent   []Absence `json:"absent,omitempty"`
+}
+
+func (b *builder) writeManifest(context.Context) (string, error) {
+	text, err := json.MarshalIndent(Manifest{
+		Variant: b.opt.Variant, Version: b.opt.Version, Kernel: b.kernel, RootHash: b.hash.String(), Cmdline: b.cmdline,
+		Files: b.files, Absent: b.absent,
+	}, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d files", len(b.files)), os.WriteFile(b.out(ManifestFile), append(text, '\n'), 0o644)
+}

@@ -1,0 +1,121 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bulkhead-os/bulkhead/models/recipe"
+	"github.com/bulkhead-os/bulkhead/tools/run"
+	"github.com/bulkhead-os/bulkhead/tools/workspace"
+)
+
+// Our programs. The first holds most of them and is called by their names.
+const (
+	bulkheadPackage  = "./sources/cmd/bulkhead"
+	bulkheadPath     = "/usr/bin/bulkhead"
+	apiclientPackage = "./api/cmd/apiclient"
+	initPackage      = "./sources/cmd/initrd"
+)
+
+// plainFlags make a program depend on its source only: no paths, no build id.
+var plainFlags = []string{"-trimpath", "-ldflags=-s -w -buildid="}
+
+// compile builds a program of ours into file.
+func compile(ctx context.Context, root workspace.Root, pkg, file string) error {
+	words := append(append([]string{"build"}, plainFlags...), "-o", file, pkg)
+	cmd := root.Go(words...)
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	return cmd.Run(ctx)
+}
+
+// addOwn adds the programs of ours that packages name, built below dir, and
+// returns those that there is no source of.
+func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string) ([]Absence, error) {
+	main := filepath.Join(dir, "bulkhead")
+	client := filepath.Join(dir, "apiclient")
+	for pkg, file := range map[string]string{bulkheadPackage: main, apiclientPackage: client} {
+		if err := compile(ctx, root, pkg, file); err != nil {
+			return nil, err
+		}
+	}
+	have, err := programsOf(ctx, main)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.copy(bulkheadPath, main); err != nil {
+		return nil, err
+	}
+	var absent []Absence
+	for _, p := range packages {
+		for _, prog := range p.Programs {
+			switch {
+			case prog.Name == "apiclient":
+				if err := c.copy(prog.Path, client); err != nil {
+					return nil, err
+				}
+			case have[prog.Name]:
+				to, err := filepath.Rel(path.Dir(prog.Path), bulkheadPath)
+				if err != nil {
+					return nil, err
+				}
+				c.link(prog.Path, to)
+			default:
+				absent = append(absent, Absence{Package: p.Name, Program: prog.Path})
+			}
+		}
+	}
+	return absent, nil
+}
+
+// programsOf returns the names of the programs that the one at file holds, from
+// the list that it gives when it is called without any.
+func programsOf(ctx context.Context, file string) (map[string]bool, error) {
+	out, err := run.Command{Args: []string{file}}.Output(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, list, ok := strings.Cut(string(out), "programs:\n")
+	if !ok {
+		return nil, fmt.Errorf("%s does not list its programs", file)
+	}
+	have := map[string]bool{}
+	for line := range strings.Lines(list) {
+		if words := strings.Fields(line); len(words) > 0 {
+			have[words[0]] = true
+		}
+	}
+	return have, nil
+}
+
+// addModules adds the programs that packages build from Go modules.
+func (c contents) addModules(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string) error {
+	for _, p := range packages {
+		for _, m := range p.Modules {
+			file := filepath.Join(dir, p.Name, path.Base(m.Output))
+			if err := compileModule(ctx, root, p, m, file); err != nil {
+				return fmt.Errorf("package %s: %w", p.Name, err)
+			}
+			if err := c.copy(m.Output, file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func compileModule(ctx context.Context, root workspace.Root, p *recipe.Package, m recipe.Module, file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	flags := slices.Concat([]string{"-s", "-w", "-buildid="}, m.Ldflags)
+	words := []string{"build", "-trimpath", "-ldflags=" + strings.Join(flags, " "), "-tags=" + strings.Join(m.Tags, ","), "-o", file, m.Package}
+	cmd := root.Go(words...)
+	cmd.Dir = root.Path("packages", p.Name)
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOWORK=off")
+	return cmd.Run(ctx)
+}
