@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bulkhead-os/bulkhead/models/recipe"
 	"github.com/bulkhead-os/bulkhead/models/variant"
 	"github.com/bulkhead-os/bulkhead/tools/debtree"
@@ -80,6 +82,11 @@ func Build(ctx context.Context, root workspace.Root, opt Options, out io.Writer)
 	if opt.Work == "" {
 		opt.Work = root.Path("build", "image", opt.Variant)
 	}
+	unlock, err := lock(opt.Work)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	b := &builder{progress: progress{out}, root: root, opt: opt, work: opt.Work, contents: contents{}}
 	for _, dir := range []string{b.work, opt.Out} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -122,6 +129,23 @@ func without(units []string) string {
 func (b *builder) out(name string) string { return filepath.Join(b.opt.Out, name) }
 
 func (b *builder) temp(name string) string { return filepath.Join(b.work, name) }
+
+// lock keeps other builds out of the directory until the returned function is
+// called.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return func() { _ = f.Close() }, nil
+}
 
 // read reads the definitions of the variant and its packages.
 func (b *builder) read(context.Context) (string, error) {
