@@ -35,6 +35,9 @@ type Tree struct {
 	Dir      string // absolute; made, and replaced when it is stale
 	Suite    string // such as "trixie"
 	Packages []string
+	// Lock names the versions to take, and their hashes. Without it the newest
+	// are taken.
+	Lock Record
 }
 
 // Find reports whether t is there as it should be.
@@ -50,7 +53,11 @@ const stampFile = ".debtree"
 // make it stale: these are tools, and one that is there will do.
 func (t Tree) stamp() string {
 	names := slices.Sorted(slices.Values(t.Packages))
-	return fmt.Sprintf("%s %s\n%s\n", t.Suite, runtime.GOARCH, strings.Join(names, "\n"))
+	stamp := fmt.Sprintf("%s %s\n%s\n", t.Suite, runtime.GOARCH, strings.Join(names, "\n"))
+	for _, p := range t.Lock {
+		stamp += fmt.Sprintf("%s %s %s\n", p.Name, p.Version, p.SHA256)
+	}
+	return stamp
 }
 
 // Fetch makes t unless it is there. apt verifies what it fetches by the keys of
@@ -87,7 +94,7 @@ func (t Tree) make(ctx context.Context) (err error) {
 		return err
 	}
 	fresh := filepath.Join(work, "tree")
-	if err := unpack(ctx, archives, fresh); err != nil {
+	if err := t.unpack(ctx, archives, fresh); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(fresh, stampFile), []byte(t.stamp()), 0o644); err != nil {
@@ -122,7 +129,11 @@ func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
 	if err := apt(ctx, dir, "update"); err != nil {
 		return nil, err
 	}
-	if err := apt(ctx, dir, append([]string{"install", "--download-only", "--no-install-recommends"}, t.Packages...)...); err != nil {
+	if t.Lock != nil {
+		if err := t.downloadLocked(ctx, dir, archives); err != nil {
+			return nil, err
+		}
+	} else if err := apt(ctx, dir, append([]string{"install", "--download-only", "--no-install-recommends"}, t.Packages...)...); err != nil {
 		return nil, err
 	}
 	return filepath.Glob(filepath.Join(archives, "*.deb"))
@@ -136,6 +147,11 @@ func (t Tree) sources(from mirror) string {
 }
 
 func apt(ctx context.Context, dir string, args ...string) error {
+	return aptIn(ctx, "", dir, args...)
+}
+
+// aptIn runs apt-get in the directory at in, with its state below dir.
+func aptIn(ctx context.Context, in, dir string, args ...string) error {
 	words := []string{"apt-get", "--yes", "--quiet"}
 	for _, o := range []string{
 		"Dir::State=" + dir,
@@ -153,28 +169,48 @@ func apt(ctx context.Context, dir string, args ...string) error {
 	} {
 		words = append(words, "-o", o)
 	}
-	return run.Command{Args: append(words, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}}.Run(ctx)
+	return run.Command{Dir: in, Args: append(words, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}}.Run(ctx)
 }
 
-// unpack unpacks archives into dir and drops what no program reads.
-func unpack(ctx context.Context, archives []string, dir string) error {
+// unpack unpacks archives into dir, drops what no program reads, and notes what
+// came from where.
+func (t Tree) unpack(ctx context.Context, archives []string, dir string) error {
 	if len(archives) == 0 {
 		return errors.New("apt-get fetched nothing")
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
+	var record Record
+	owners := map[string]string{}
 	for _, a := range archives {
-		if err := (run.Command{Args: []string{"dpkg-deb", "--extract", a, dir}}).Run(ctx); err != nil {
+		p, err := describe(ctx, a)
+		if err != nil {
+			return err
+		}
+		files, err := extract(ctx, a, dir)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			owners[f] = p.Name
+		}
+		record = append(record, p)
+	}
+	if err := t.check(record); err != nil {
+		return err
+	}
+	share := filepath.Join(dir, "usr", "share")
+	for _, name := range []string{"info", "locale", "man", "zoneinfo"} {
+		if err := os.RemoveAll(filepath.Join(share, name)); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{"doc", "info", "locale", "man", "zoneinfo"} {
-		if err := os.RemoveAll(filepath.Join(dir, "usr", "share", name)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		keepLicences(filepath.Join(share, "doc")),
+		writeJSON(filepath.Join(dir, recordFile), sortedByName(record)),
+		writeJSON(filepath.Join(dir, ownersFile), owners),
+	)
 }
 
 // Clone makes a tree at dir whose files are those of t, by hard links. Files

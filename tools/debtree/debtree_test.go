@@ -37,7 +37,17 @@ while [ $# -gt 0 ]; do
 	shift
 done
 echo "apt-get$words" >>` + log + "\n" + aptEnd,
-		"dpkg-deb": `mkdir -p "$3/usr/bin" "$3/usr/share/man/man1"
+		"dpkg-deb": `case $1 in --show)
+	printf 'x\n1\nall\nsource-of-x 1\n'
+	exit 0;;
+esac
+mkdir -p "$3/usr/share/doc/x"
+: >"$3/usr/share/doc/x/copyright"
+: >"$3/usr/share/doc/x/changelog.gz"
+echo "drwxr-xr-x root/root 0 2026-01-01 00:00 ./usr/bin/"
+echo "-rwxr-xr-x root/root 9 2026-01-01 00:00 ./usr/bin/x"
+echo "lrwxrwxrwx root/root 0 2026-01-01 00:00 ./bin -> usr/bin"
+mkdir -p "$3/usr/bin" "$3/usr/share/man/man1"
 : >"$3/usr/share/man/man1/x"
 echo "program of ${2##*/}" >"$3/usr/bin/x"
 ln -s usr/bin "$3/bin"`,
@@ -51,7 +61,49 @@ ln -s usr/bin "$3/bin"`,
 	return log
 }
 
-const works = `case $words in *install*) : >"$cache/archives/x_1_all.deb";; esac`
+const works = `case $words in *install*) : >"$cache/archives/x_1_all.deb";; *download*) : >x_1_all.deb;; esac`
+
+// emptySum is the SHA-256 of the empty file that stands for a package.
+const emptySum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+func TestFetchLocked(t *testing.T) {
+	lock := func(version, sum string) debtree.Record {
+		return debtree.Record{{Name: "x", Version: version, SHA256: sum}}
+	}
+	tests := []struct {
+		name, apt string
+		lock      debtree.Record
+		want      string // error
+	}{
+		{"as locked", works, lock("1", emptySum), ""},
+		{"another package behind the same name", works, lock("1", "0000"), "package x 1 has the SHA-256 " + emptySum + ", the lock wants 0000 of 1"},
+		{"gone", "case $words in *download*) echo 'E: Version not found' >&2; exit 100;; esac", lock("0.9", emptySum), "the mirror has it no more"},
+		{"one too few", works, append(lock("1", emptySum), debtree.Package{Name: "y", Version: "2"}), "package y of the lock was not fetched"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := machine(t, tt.apt)
+			tree := debtree.Tree{Dir: filepath.Join(t.TempDir(), "trixie"), Suite: "trixie", Packages: []string{"x"}, Lock: tt.lock}
+			err := tree.Fetch(t.Context(), &bytes.Buffer{})
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Fatalf("Fetch: error %v, want one with %q", err, tt.want)
+				}
+				if tree.Find() {
+					t.Error("Find after a fetch that failed = true, want false")
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("Fetch: %v", err)
+			}
+			calls, err := os.ReadFile(log)
+			if want := "apt-get update\napt-get download x=1\n"; err != nil || string(calls) != want {
+				t.Errorf("calls %q, %v, want %q", calls, err, want)
+			}
+		})
+	}
+}
 
 func TestFetch(t *testing.T) {
 	log := machine(t, works)
@@ -90,6 +142,19 @@ func TestFetch(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(tree.Dir, "usr/share/man")); err == nil {
 		t.Error("the tree holds manual pages, want them dropped")
+	}
+	docs, err := filepath.Glob(filepath.Join(tree.Dir, "usr/share/doc/x/*"))
+	if err != nil || len(docs) != 1 || filepath.Base(docs[0]) != "copyright" {
+		t.Errorf("documentation in the tree: %v, %v, want the copyright only", docs, err)
+	}
+	record, err := tree.Record()
+	wantRecord := debtree.Record{{Name: "x", Version: "1", Arch: "all", Source: "source-of-x 1", SHA256: emptySum}}
+	if diff := cmp.Diff(wantRecord, record); err != nil || diff != "" {
+		t.Errorf("Record: %v (-want +got):\n%s", err, diff)
+	}
+	owners, err := tree.Owners()
+	if diff := cmp.Diff(map[string]string{"/usr/bin/x": "x", "/bin": "x"}, owners); err != nil || diff != "" {
+		t.Errorf("Owners: %v (-want +got):\n%s", err, diff)
 	}
 	left, err := os.ReadDir(filepath.Dir(tree.Dir))
 	if err != nil || len(left) != 1 {
