@@ -15,8 +15,9 @@ func buildCommand() *cobra.Command {
 			"repository. It needs apt-get and dpkg-deb, the network for what was not fetched before,\n" +
 			"and no root. The same sources give the same bytes, and what did not change is not\n" +
 			"made again.",
-		Example: "  shipyard build\n  shipyard build --variant qemu-dev --version 1.2.0",
-		Args:    usage(cobra.NoArgs),
+		Example: "  shipyard build\n  shipyard build --variant qemu-dev --version 1.2.0\n" +
+			"  shipyard build --lock releases/1.2.0/packages.lock.json    # the same packages again",
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {
@@ -28,6 +29,10 @@ func buildCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&opt.Variant, "variant", "qemu-dev", "build the variant `NAME`")
 	f.StringVar(&opt.Version, "version", "0.0.0", "stamp the image with version `X`")
+	f.StringVar(&opt.Keys, "keys", "", "sign with the keys in `DIR` instead of build/keys, where they are made the first time")
+	f.StringVar(&opt.Lock, "lock", "", "take the very Debian packages of an earlier build, from its packages.lock.json `FILE`")
+	f.BoolVar(&opt.Update, "update", false, "take the newest Debian packages instead of those of the last build")
+	f.BoolVar(&opt.Qcow2, "qcow2", false, "make the disk as qcow2, too")
 	f.StringVar(&opt.Out, "out", "", "put the image into `DIR` instead of build/images/NAME")
 	return cmd
 }

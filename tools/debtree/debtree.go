@@ -60,6 +60,16 @@ func (t Tree) stamp() string {
 	return stamp
 }
 
+// Forget makes the next Fetch take the newest packages. The tree stays until
+// then.
+func (t Tree) Forget() error {
+	err := os.Remove(filepath.Join(t.Dir, stampFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // Fetch makes t unless it is there. apt verifies what it fetches by the keys of
 // the archive.
 func (t Tree) Fetch(ctx context.Context, out io.Writer) (err error) {

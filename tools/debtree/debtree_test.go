@@ -44,9 +44,8 @@ esac
 mkdir -p "$3/usr/share/doc/x"
 : >"$3/usr/share/doc/x/copyright"
 : >"$3/usr/share/doc/x/changelog.gz"
-echo "drwxr-xr-x root/root 0 2026-01-01 00:00 ./usr/bin/"
-echo "-rwxr-xr-x root/root 9 2026-01-01 00:00 ./usr/bin/x"
-echo "lrwxrwxrwx root/root 0 2026-01-01 00:00 ./bin -> usr/bin"
+ln -s x "$3/usr/share/doc/y"
+printf '%s\n' ./ ./usr/ ./usr/bin/ ./usr/bin/x ./bin
 mkdir -p "$3/usr/bin" "$3/usr/share/man/man1"
 : >"$3/usr/share/man/man1/x"
 echo "program of ${2##*/}" >"$3/usr/bin/x"
@@ -143,9 +142,9 @@ func TestFetch(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(tree.Dir, "usr/share/man")); err == nil {
 		t.Error("the tree holds manual pages, want them dropped")
 	}
-	docs, err := filepath.Glob(filepath.Join(tree.Dir, "usr/share/doc/x/*"))
-	if err != nil || len(docs) != 1 || filepath.Base(docs[0]) != "copyright" {
-		t.Errorf("documentation in the tree: %v, %v, want the copyright only", docs, err)
+	docs, err := filepath.Glob(filepath.Join(tree.Dir, "usr/share/doc/[xy]/*"))
+	if err != nil || len(docs) != 2 || filepath.Base(docs[0]) != "copyright" || filepath.Base(docs[1]) != "copyright" {
+		t.Errorf("documentation in the tree: %v, %v, want the copyright only, by both names", docs, err)
 	}
 	record, err := tree.Record()
 	wantRecord := debtree.Record{{Name: "x", Version: "1", Arch: "all", Source: "source-of-x 1", SHA256: emptySum}}

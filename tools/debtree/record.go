@@ -104,14 +104,10 @@ func extract(ctx context.Context, archive, dir string) ([]string, error) {
 	}
 	var files []string
 	for line := range strings.Lines(string(out)) {
-		// Mode, owner, size, day and time come before the name; what a link leads
-		// to comes after it.
-		_, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ./")
+		name, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "./")
 		if !ok || strings.HasSuffix(name, "/") || name == "" {
 			continue
 		}
-		name, _, _ = strings.Cut(name, " -> ")
-		name, _, _ = strings.Cut(name, " link to ")
 		files = append(files, "/"+name)
 	}
 	return files, nil
@@ -161,13 +157,14 @@ func sortedByName(r Record) Record {
 }
 
 // keepLicences leaves of the directory of documentation what says under which
-// licence a package comes.
+// licence a package comes, and the links by which packages of one source share
+// that.
 func keepLicences(doc string) error {
 	return filepath.WalkDir(doc, func(p string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && p == doc {
 			return nil
 		}
-		if err != nil || d.IsDir() || d.Name() == "copyright" {
+		if err != nil || d.IsDir() || d.Name() == "copyright" || d.Type() == fs.ModeSymlink {
 			return err
 		}
 		return os.Remove(p)

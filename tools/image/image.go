@@ -17,12 +17,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
 	"github.com/bulkhead-os/bulkhead/models/variant"
 	"github.com/bulkhead-os/bulkhead/tools/debtree"
+	"github.com/bulkhead-os/bulkhead/tools/sbom"
+	"github.com/bulkhead-os/bulkhead/tools/secureboot"
 	"github.com/bulkhead-os/bulkhead/tools/uki"
 	"github.com/bulkhead-os/bulkhead/tools/verity"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
@@ -34,6 +37,10 @@ type Options struct {
 	Version string
 	Out     string // directory; empty for build/images/VARIANT
 	Work    string // directory for what lies between; empty for build/image/VARIANT
+	Keys    string // directory of the keys that sign; empty for build/keys, where they are made when missing
+	Lock    string // lock file of an earlier build whose Debian packages to take; empty for those that are there or the newest
+	Update  bool   // take the newest Debian packages instead of those that are there
+	Qcow2   bool   // make the disk in this format, too
 }
 
 // Names of the files of an image in its directory. Kernel, initrd and command
@@ -47,6 +54,10 @@ const (
 	InitrdFile   = "initrd.cpio.zst"
 	CmdlineFile  = "cmdline"
 	ManifestFile = "manifest.json"
+	LockFile     = "packages.lock.json"
+	SBOMFile     = "sbom.spdx.json"
+	LoaderFile   = "systemd-boot.efi"
+	Qcow2File    = "disk.qcow2"
 )
 
 // version is what a version looks like. It becomes part of file names.
@@ -55,13 +66,18 @@ var version = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
 // A builder is one build under way.
 type builder struct {
 	progress
-	root     workspace.Root
-	opt      Options
-	work     string // what lies between; kept for the next build
-	packages []*recipe.Package
-	debian   debtree.Tree
-	tools    tools
-	kernel   string // version
+	root       workspace.Root
+	opt        Options
+	work       string // what lies between; kept for the next build
+	packages   []*recipe.Package
+	debian     debtree.Tree
+	toolsTree  debtree.Tree
+	tools      tools
+	kernel     string // version
+	keys       secureboot.Keys
+	runtime    string
+	owners     map[string]string // Debian package of each file of the tree
+	components []sbom.Component
 
 	contents contents
 	staged   string // what the staged root was made of
@@ -82,6 +98,9 @@ func Build(ctx context.Context, root workspace.Root, opt Options, out io.Writer)
 	if opt.Work == "" {
 		opt.Work = root.Path("build", "image", opt.Variant)
 	}
+	if opt.Keys == "" {
+		opt.Keys = root.Path("build", "keys")
+	}
 	unlock, err := lock(opt.Work)
 	if err != nil {
 		return err
@@ -101,12 +120,14 @@ func Build(ctx context.Context, root workspace.Root, opt Options, out io.Writer)
 		{"Debian packages", b.fetch},
 		{"programs", b.compile},
 		{"files", b.collect},
+		{"components", b.addComponents},
 		{"root file system", b.packRoot},
 		{"hash tree", b.hashRoot},
 		{"initrd", b.initrd},
 		{"boot program", b.bootProgram},
 		{"disk", b.disk},
 		{"manifest", b.writeManifest},
+		{"budget", b.checkBudget},
 	} {
 		if err := b.step(s.what, func() (string, error) { return s.do(ctx) }); err != nil {
 			return fmt.Errorf("build image %s: %w", opt.Variant, err)
@@ -158,17 +179,25 @@ func (b *builder) read(context.Context) (string, error) {
 	if err := rep.Err(); err != nil {
 		return "", err
 	}
-	b.packages = packages
+	b.packages, b.runtime = packages, v.Runtime
+	if b.keys, err = secureboot.LoadOrCreate(b.opt.Keys, time.Now()); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%d packages", len(packages)), nil
 }
 
 // fetch provides the unpacked packages of Debian: those that files are taken
 // from, and those of the tools.
 func (b *builder) fetch(ctx context.Context) (string, error) {
-	b.debian = debtree.Tree{Dir: b.root.Path("build", "image", b.opt.Variant, "debian"), Suite: suite, Packages: debianPackages(b.packages)}
-	t := toolsTree(b.root)
-	b.tools = tools(t.Dir)
-	for _, tree := range []debtree.Tree{t, b.debian} {
+	if err := b.trees(); err != nil {
+		return "", err
+	}
+	for _, tree := range []debtree.Tree{b.toolsTree, b.debian} {
+		if b.opt.Update {
+			if err := tree.Forget(); err != nil {
+				return "", err
+			}
+		}
 		if err := tree.Fetch(ctx, b.progress.out); err != nil {
 			return "", err
 		}
@@ -329,19 +358,36 @@ func (b *builder) bootProgram(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program, err := uki.Build(stub, uki.Parts{
+	plain, err := uki.Build(stub, uki.Parts{
 		OSRelease: osRelease(b.opt.Variant, b.opt.Version), Cmdline: b.cmdline, Uname: b.kernel, Initrd: initrd, Kernel: kernel,
 	})
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(os.WriteFile(b.out(KernelFile), kernel, 0o644), os.WriteFile(b.out(UKIFile), program, 0o644))
-	return megabytes(int64(len(program))), err
+	program, err := secureboot.Sign(plain, b.keys.Database)
+	if err != nil {
+		return "", err
+	}
+	err = errors.Join(os.WriteFile(b.out(KernelFile), kernel, 0o644), os.WriteFile(b.out(UKIFile), program, 0o644), b.signLoader())
+	return megabytes(int64(len(program))) + ", signed by " + b.keys.Database.Certificate.Subject.CommonName, err
+}
+
+// signLoader signs what the firmware starts first.
+func (b *builder) signLoader() error {
+	plain, err := os.ReadFile(filepath.Join(string(b.tools), "usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
+	if err != nil {
+		return err
+	}
+	signed, err := secureboot.Sign(plain, b.keys.Database)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(b.out(LoaderFile), signed, 0o644)
 }
 
 func (b *builder) disk(ctx context.Context) (string, error) {
 	esp, private := b.temp("esp.img"), b.temp("private.img")
-	if err := b.tools.makeESP(ctx, b.opt.Variant, b.opt.Version, b.out(UKIFile), b.work, esp); err != nil {
+	if err := b.tools.makeESP(ctx, b.opt.Variant, b.opt.Version, b.out(LoaderFile), b.out(UKIFile), b.work, esp); err != nil {
 		return "", err
 	}
 	if err := b.tools.makePrivate(ctx, b.opt.Variant, private); err != nil {
@@ -351,7 +397,14 @@ func (b *builder) disk(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, with holes", megabytes(l.Size)), l.Write(b.out(DiskFile))
+	if err := l.Write(b.out(DiskFile)); err != nil || !b.opt.Qcow2 {
+		return megabytes(l.Size) + ", with holes", err
+	}
+	if err := b.tools.makeQcow2(ctx, b.out(DiskFile), b.out(Qcow2File)); err != nil {
+		return "", err
+	}
+	text, err := size(b.out(Qcow2File))
+	return megabytes(l.Size) + ", with holes; as qcow2 " + text, err
 }
 
 // forbidden are programs that let somebody run what is not in the image.

@@ -76,21 +76,20 @@ func (c contents) addVariants(root workspace.Root) error {
 // addSkeleton adds what the other files hang on, and what programs expect in
 // every root.
 func (c contents) addSkeleton(osRelease string) {
-	for _, name := range []string{"/boot", "/dev", "/etc", "/mnt", "/proc", "/run", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/sbin", "/var"} {
+	for _, name := range []string{"/boot", "/dev", "/etc", "/mnt", "/opt", "/proc", "/run", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/sbin", "/var"} {
 		c.dir(name, 0o755)
 	}
 	c.dir("/root", 0o700)
 	for _, top := range []string{"bin", "sbin", "lib", "lib64"} {
 		c.link("/"+top, "usr/"+top)
 	}
-	c.link("/opt", "var/opt")
 	c.link("/local", "var/local")
 	c.file("/usr/lib/os-release", []byte(osRelease), 0o644)
 	c.link(path.Join(unitDir, "default.target"), "multi-user.target")
 
 	c.link("/etc/os-release", "../usr/lib/os-release")
 	c.link("/etc/mtab", "../proc/self/mounts")
-	// Empty: one is made in memory, unless somebody has stored one.
+	// Empty: the initial RAM disk fills it, and where it cannot, systemd does.
 	c.file("/etc/machine-id", nil, 0o444)
 }
 

@@ -2,9 +2,8 @@ package image
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 )
 
 // A Manifest lists what is in an image.
@@ -19,12 +18,9 @@ type Manifest struct {
 }
 
 func (b *builder) writeManifest(context.Context) (string, error) {
-	text, err := json.MarshalIndent(Manifest{
+	m := Manifest{
 		Variant: b.opt.Variant, Version: b.opt.Version, Kernel: b.kernel, RootHash: b.hash.String(), Cmdline: b.cmdline,
 		Files: b.files, Absent: b.absent,
-	}, "", "  ")
-	if err != nil {
-		return "", err
 	}
-	return fmt.Sprintf("%d files", len(b.files)), os.WriteFile(b.out(ManifestFile), append(text, '\n'), 0o644)
+	return fmt.Sprintf("%d files", len(b.files)), errors.Join(writeJSON(b.out(ManifestFile), m), b.writeLock(), b.writeSBOM())
 }

@@ -73,12 +73,11 @@ func hashRoot(variant, root, tree string) (_ verity.Hash, err error) {
 const loaderConf = "timeout 0\neditor no\nsecure-boot-enroll off\n"
 
 // makeESP makes the file system that the firmware boots from.
-func (t tools) makeESP(ctx context.Context, variant, version, uki, work, file string) error {
+func (t tools) makeESP(ctx context.Context, variant, version, loader, uki, work, file string) error {
 	files := filepath.Join(work, "esp")
 	if err := os.RemoveAll(files); err != nil {
 		return err
 	}
-	loader := filepath.Join(string(t), "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 	c := contents{}
 	c.file("/loader/loader.conf", []byte(loaderConf), 0o644)
 	for to, from := range map[string]string{
@@ -120,6 +119,12 @@ func (t tools) makePrivate(ctx context.Context, variant, file string) error {
 	}
 	id := uuid(identity16(variant, "private"))
 	return t.run(ctx, "/usr/sbin/mke2fs", "-q", "-t", "ext4", "-L", "PRIVATE", "-U", id, "-E", "hash_seed="+id+",root_owner=0:0", "-m", "0", file)
+}
+
+// makeQcow2 makes file, a disk in the format of QEMU's own, from the raw one. It
+// is much smaller where files cannot have holes.
+func (t tools) makeQcow2(ctx context.Context, raw, file string) error {
+	return t.run(ctx, "/usr/bin/qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", raw, file)
 }
 
 // layout returns the partitions of a disk with root, of the given hash, in its

@@ -19,7 +19,7 @@ type tools string
 func toolsTree(root workspace.Root) debtree.Tree {
 	return debtree.Tree{
 		Dir: root.Path("build", "image", "tools"), Suite: suite,
-		Packages: []string{"dosfstools", "e2fsprogs", "erofs-utils", "kmod", "mtools", "systemd", "systemd-boot-efi", "xz-utils", "zstd"},
+		Packages: []string{"dosfstools", "e2fsprogs", "erofs-utils", "kmod", "mtools", "qemu-utils", "systemd", "systemd-boot-efi", "xz-utils", "zstd"},
 	}
 }
 
