@@ -3,7 +3,8 @@
 //
 // The service answers HTTP on a Unix socket. POST /plan answers with a plan;
 // POST /apply answers with a stream of Items, one a line, as things get done,
-// the last of which is the Result. Both take a Request.
+// the last of which is the Result. Both take a Request. POST /warm takes an OS
+// and answers once the service has read what it needs of that image.
 package applier
 
 import (
@@ -36,6 +37,16 @@ func New(socket string) *Client {
 		return d.DialContext(ctx, "unix", socket)
 	}
 	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true}}}
+}
+
+// Warm makes the service ready for requests about os: the next one does not wait
+// for its start.
+func (c *Client) Warm(ctx context.Context, os OS) error {
+	body, err := c.post(ctx, "/warm", os)
+	if err != nil {
+		return fmt.Errorf("warm the apply service: %w", err)
+	}
+	return body.Close()
 }
 
 // Plan returns what an apply of r would do.
@@ -77,7 +88,7 @@ func (c *Client) Apply(ctx context.Context, r Request, tell func(Item)) (Result,
 }
 
 // post sends r and returns the body of an answer that does not refuse it.
-func (c *Client) post(ctx context.Context, path string, r Request) (io.ReadCloser, error) {
+func (c *Client) post(ctx context.Context, path string, r any) (io.ReadCloser, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,22 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestWarm(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var got applier.OS
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got != request.OS || r.Method+" "+r.URL.Path != "POST /warm" {
+			t.Errorf("%s %s: %+v, %v, want POST /warm with %+v", r.Method, r.URL.Path, got, err, request.OS)
+		}
+	})
+	if err := c.Warm(t.Context(), request.OS); err != nil {
+		t.Errorf("Warm: %v", err)
+	}
+	c = serve(t, http.NotFound)
+	if err := c.Warm(t.Context(), request.OS); err == nil || err.Error() != "warm the apply service: the apply service answers 404 Not Found" {
+		t.Errorf("Warm of another server: %v", err)
+	}
+}
+
 func TestApply(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, `{"file":{"path":"/etc/motd","action":"update"}}`)

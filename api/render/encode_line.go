@@ -23,11 +23,11 @@ func refuse(s string, bad func(rune) bool, where string) error {
 	return nil
 }
 
-// line is text on one line as it is.
+// line is text on one line as it is, with its tabs.
 func line(v any) (encoded, error) {
 	s, err := single(v)
 	if err == nil {
-		err = refuse(s, breaking, "a line")
+		err = refuse(s, func(r rune) bool { return r != '\t' && breaking(r) }, "a line")
 	}
 	return encoded(s), err
 }

@@ -39,7 +39,7 @@ var lineFormats = []lineFormat{
 		}
 		return strings.Trim(l, " \t"), rest
 	}, `a b"'\%h$x;#ü`},
-	{"line", line, func(text string) (string, string) { l, rest, _ := strings.Cut(text, "\n"); return l, rest }, ` a b"'\%h$x;#ü `},
+	{"line", line, func(text string) (string, string) { l, rest, _ := strings.Cut(text, "\n"); return l, rest }, " a\tb\"'\\%h$x;#ü "},
 	{"word", word, func(text string) (string, string) {
 		w, rest, _ := strings.Cut(text, "\n")
 		if len(strings.Fields(w)) != 1 {

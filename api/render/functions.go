@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"text/template"
+	"unicode"
 
 	"github.com/Masterminds/sprig/v3"
 )
@@ -82,3 +84,19 @@ var functions = sync.OnceValue(func() template.FuncMap {
 	}
 	return out
 })
+
+// named returns those functions that text can name. Package template copies the
+// functions of a template several times, which took longer than to parse it
+// when it had all of them.
+func named(text string) template.FuncMap {
+	all, out := functions(), template.FuncMap{}
+	for word := range strings.FieldsFuncSeq(text, betweenWords) {
+		if f := all[word]; f != nil {
+			out[word] = f
+		}
+	}
+	return out
+}
+
+// betweenWords reports whether r cannot be a part of the name of a function.
+func betweenWords(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }

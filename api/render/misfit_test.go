@@ -28,12 +28,12 @@ func TestFaultNamesSetting(t *testing.T) {
 			"settings.motd", `text "a-it's" has U+0027, which a word cannot hold`,
 		},
 		{
-			"item", `ntp.options = ["a", "b#"]`, config, `{{ range optional "ntp.options" }}{{ word . }}{{ end }}`,
-			"settings.ntp.options", `text "b#" has U+0023, which a word cannot hold`,
+			"item", `metrics.service-checks = ["a", "b#"]`, config, `{{ range optional "metrics.service-checks" }}{{ word . }}{{ end }}`,
+			"settings.metrics.service-checks", `text "b#" has U+0023, which a word cannot hold`,
 		},
 		{
-			"entry", `kernel.sysctl = { a = "b", c = "d\te" }`, config, `{{ range $k, $v := setting "kernel.sysctl" }}{{ line $v }}{{ end }}`,
-			"settings.kernel.sysctl.c", `text "d\te" has U+0009, which a line cannot hold`,
+			"entry", `kernel.sysctl = { a = "b", c = "d\te" }`, config, `{{ range $k, $v := setting "kernel.sysctl" }}{{ word $v }}{{ end }}`,
+			"settings.kernel.sysctl.c", `text "d\te" has U+0009, which a word cannot hold`,
 		},
 		{
 			"name of an entry", `kubernetes.node-labels."a/b" = "x"`, "[[config]]\npath = '/a/{{ .key }}'\ntemplate = 'a.tmpl'\nfor-each = 'kubernetes.node-labels'\n", "x",

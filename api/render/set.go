@@ -72,8 +72,12 @@ func compile(p *recipe.Package, rc *recipe.Config) (c config, err error) {
 }
 
 // parseName parses the template of a path or of the name of a unit, where a
-// value needs no encoder: it has to fit as it is.
+// value needs no encoder: it has to fit as it is. Most have nothing to fill in,
+// and are not looked at again.
 func parseName(what, text string) (*Template, error) {
+	if !recipe.IsTemplate(text) {
+		return &Template{name: what}, nil
+	}
 	return parseText(what+" of package.toml", text, false)
 }
 

@@ -35,7 +35,7 @@ func Parse(name, text string) (*Template, error) { return parseText(name, text, 
 // parseText parses a template. Where strict, actions that can be seen to print text
 // without an encoder are refused.
 func parseText(name, text string, strict bool) (*Template, error) {
-	tmpl, err := template.New(name).Option("missingkey=error").Funcs(functions()).Parse(text)
+	tmpl, err := template.New(name).Option("missingkey=error").Funcs(named(text)).Parse(text)
 	if err != nil {
 		return nil, parseFault(name, err)
 	}

@@ -165,8 +165,13 @@ func goarch(s string) (string, error) {
 	return "", fmt.Errorf("architecture %q is not known, want x86_64 or aarch64", s)
 }
 
+// urlHost returns the host of a URL, or of a host with a port.
 func urlHost(s string) (string, error) {
-	u, err := url.Parse(s)
+	address := s
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {
 		return "", unfit(s, "URL %s has no host")
 	}

@@ -6,7 +6,8 @@
 // is, so that an apply which was cut off, at any point, is completed by the next
 // one. A fault of one item does not keep the others from being dealt with.
 //
-// The program is root's, and runs for as long as there is something to do.
+// The program is root's, and runs for as long as there is something to do and a
+// short time beyond.
 package apply
 
 import (
@@ -21,6 +22,11 @@ const (
 	systemdUnits = "systemd"
 	recordUnits  = "record"
 )
+
+// defaultIdle is how long the program stays after a request. It keeps what it
+// has read of the image, so that only the first of several changes waits for
+// that. A person who tries one setting after the other takes this long.
+const defaultIdle = 30 * time.Second
 
 // options are what the command line says.
 type options struct {
@@ -56,9 +62,9 @@ func command(step func(string)) *cobra.Command {
 		Long: `Make the files and units of a node what its settings say.
 
 It answers requests on a Unix socket, which it takes over from the service
-manager or makes itself. In the first case it ends by itself when there is
-nothing to do. With --units=record, what would be done with units is written to
-ROOT/run/bulkhead/units.log.`,
+manager or makes itself. In the first case it ends by itself when there has been
+nothing to do for a while. With --units=record, what would be done with units is
+written to ROOT/run/bulkhead/units.log.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -80,7 +86,7 @@ ROOT/run/bulkhead/units.log.`,
 	f.StringVar(&opt.socket, "socket", "/run/bulkhead/apply.sock", "`PATH` of the socket")
 	f.StringVar(&opt.units, "units", systemdUnits, "`HOW` units are managed: systemd, or record to write down only")
 	f.BoolVar(&opt.once, "once", false, "end after the first connection")
-	f.DurationVar(&opt.idle, "idle", 2*time.Second, "end after this `TIME` without a connection, when the service manager keeps the socket")
+	f.DurationVar(&opt.idle, "idle", defaultIdle, "end after this `TIME` without a connection, when the service manager keeps the socket")
 	f.DurationVar(&opt.limit, "limit", unitLimit, "`TIME` that a unit may take")
 	return cmd
 }

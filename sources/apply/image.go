@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -52,10 +53,29 @@ func loadImage(dir, name string) (*image, error) {
 		// A fault without a path keeps everything that the packages may own.
 		img.faults = append(img.faults, plan.Fault{Detail: err.Error()})
 	}
+	dropAbsent(img.packages, filepath.Join(dir, "usr/lib/systemd/system"))
 	var broken []plan.Fault
 	img.set, broken = render.Compile(img.packages)
 	img.faults = append(img.faults, broken...)
 	return img, nil
+}
+
+// dropAbsent takes units of our own out of the packages that are not in dir. An
+// image leaves out those whose programs it does not have; they are then like
+// those of packages that it does not have. Without dir there is no image to ask.
+func dropAbsent(packages []*recipe.Package, dir string) {
+	if _, err := os.Stat(dir); err != nil {
+		return
+	}
+	for _, p := range packages {
+		p.Units = slices.DeleteFunc(p.Units, func(u recipe.Unit) bool {
+			if u.File == "" {
+				return false
+			}
+			_, err := os.Stat(filepath.Join(dir, u.Name))
+			return errors.Is(err, fs.ErrNotExist)
+		})
+	}
 }
 
 // variantFiles returns the definitions of variants: the image's own, if it has

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"sync"
+	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/applier"
 )
@@ -15,7 +16,8 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*ticket       // guarded by mu
 	running bool            // guarded by mu
-	last    *applier.Result // of the newest generation; guarded by mu
+	last    *applier.Result // of the newest generation; drain's own
+	ended   time.Time       // of the apply with that result; drain's own
 	work    sync.WaitGroup
 }
 
@@ -89,8 +91,12 @@ func (q *queue) next() []*ticket {
 	return batch
 }
 
+// overtaking is how much later than a newer request an older one may come. One
+// that comes still later is from a store that counts generations anew.
+const overtaking = 2 * time.Second
+
 // carryOut carries the newest of batch out. A batch that is older than what was
-// carried out before gets that result: requests may overtake each other.
+// carried out just before gets that result: requests may overtake each other.
 func (q *queue) carryOut(batch []*ticket) {
 	newest := batch[0].request
 	for _, t := range batch[1:] {
@@ -98,9 +104,9 @@ func (q *queue) carryOut(batch []*ticket) {
 			newest = t.request
 		}
 	}
-	if q.last == nil || newest.Generation >= q.last.Generation {
+	if q.last == nil || newest.Generation >= q.last.Generation || time.Since(q.ended) > overtaking {
 		res := q.apply(newest, func(item applier.Item) { all(batch, item) })
-		q.last = &res
+		q.last, q.ended = &res, time.Now()
 	}
 	all(batch, applier.Item{Result: q.last})
 }

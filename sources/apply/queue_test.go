@@ -71,6 +71,33 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// An older generation that comes much later is not one that was overtaken: the
+// store has begun anew.
+func TestQueueBeginsAnew(t *testing.T) {
+	tests := []struct {
+		name  string
+		after time.Duration
+		done  []uint64
+	}{
+		{"overtaken", overtaking, []uint64{5}},
+		{"later", overtaking + 1, []uint64{5, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, done := slow(t)
+				q.submit(applier.Request{Generation: 5}).result()
+				time.Sleep(tt.after)
+				res, _ := q.submit(applier.Request{Generation: 1}).result()
+				q.wait()
+				if diff := cmp.Diff(tt.done, *done); diff != "" || res.Generation != tt.done[len(tt.done)-1] {
+					t.Errorf("generation 1, %s after 5: result of %d, carried out (-want +got):\n%s", tt.after, res.Generation, diff)
+				}
+			})
+		})
+	}
+}
+
 // Twenty callers at once cost few applies, and the newest generation is last.
 func TestQueueManyCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

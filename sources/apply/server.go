@@ -34,10 +34,11 @@ type server struct {
 
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST /warm", s.handle(s.warm))
 	mux.HandleFunc("POST /plan", s.handle(s.plan))
 	mux.HandleFunc("POST /apply", s.handle(s.apply))
 	mux.HandleFunc("/", s.handle(func(_ http.ResponseWriter, r *http.Request) error {
-		return problem.New(problem.NoRoute, "there is no %s %s, only POST /plan and POST /apply", r.Method, r.URL.Path)
+		return problem.New(problem.NoRoute, "there is no %s %s, only POST /warm, POST /plan and POST /apply", r.Method, r.URL.Path)
 	}))
 	return mux
 }
@@ -62,9 +63,18 @@ func (s *server) handle(h func(http.ResponseWriter, *http.Request) error) http.H
 	}
 }
 
+// warm has read what later requests need of the image when it answers.
+func (s *server) warm(w http.ResponseWriter, r *http.Request) error {
+	var os applier.OS
+	if err := readRequest(w, r, &os); err != nil {
+		return err
+	}
+	return s.worker.warm(r.Context(), os)
+}
+
 func (s *server) plan(w http.ResponseWriter, r *http.Request) error {
-	req, err := readRequest(w, r)
-	if err != nil {
+	var req applier.Request
+	if err := readRequest(w, r, &req); err != nil {
 		return err
 	}
 	p, err := s.worker.makePlan(r.Context(), req)
@@ -78,8 +88,8 @@ func (s *server) plan(w http.ResponseWriter, r *http.Request) error {
 // apply streams what becomes of the request. When the caller goes away, the
 // request is carried out all the same.
 func (s *server) apply(w http.ResponseWriter, r *http.Request) error {
-	req, err := readRequest(w, r)
-	if err != nil {
+	var req applier.Request
+	if err := readRequest(w, r, &req); err != nil {
 		return err
 	}
 	if err := s.worker.check(req); err != nil {
@@ -113,29 +123,29 @@ func send(out *http.ResponseController, lines *json.Encoder, item applier.Item) 
 	return out.Flush()
 }
 
-func readRequest(w http.ResponseWriter, r *http.Request) (applier.Request, error) {
-	var req applier.Request
+// readRequest reads the body of r into req.
+func readRequest(w http.ResponseWriter, r *http.Request, req any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return req, problem.New(problem.UnsupportedType, "content type %q, want application/json", r.Header.Get("Content-Type"))
+		return problem.New(problem.UnsupportedType, "content type %q, want application/json", r.Header.Get("Content-Type"))
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return req, err
+		return err
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
-	err := d.Decode(&req)
+	err := d.Decode(req)
 	if err == nil {
 		if _, more := d.Token(); more != io.EOF {
 			err = errors.New("there is something behind the request")
 		}
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return req, problem.New(problem.TooLarge, "the request has more than %d bytes", tooLarge.Limit)
+		return problem.New(problem.TooLarge, "the request has more than %d bytes", tooLarge.Limit)
 	}
 	if err != nil {
-		return req, problem.New(problem.BadRequest, "read the request: %v", err)
+		return problem.New(problem.BadRequest, "read the request: %v", err)
 	}
-	return req, nil
+	return nil
 }
 
 type peerKey struct{}

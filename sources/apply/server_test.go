@@ -65,6 +65,8 @@ func TestServeRefuses(t *testing.T) {
 		{"wrong value", "/plan", request(1, `{"network": {"hostname": "-"}}`), 400, "hostname"},
 		{"unknown variant", "/apply", strings.Replace(request(1, `{}`), "demo", "frob", 1), 400, "frob"},
 		{"too large", "/apply", strings.Repeat(" ", maxBody+1), 413, "bytes"},
+		{"warm for an unknown variant", "/warm", `{"variant": "frob"}`, 400, "frob"},
+		{"warm with an unknown member", "/warm", `{"frob": 1}`, 400, "unknown field"},
 		{"unknown route", "/frob", "{}", 404, "POST /plan and POST /apply"},
 	}
 	for _, tt := range tests {
@@ -146,6 +148,47 @@ func activated(t *testing.T, l *net.UnixListener, root, image string, args ...st
 		cmd.ExtraFiles = []*os.File{f}
 		cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
 	}, args...)
+}
+
+// What a program keeps between requests is the image, which cannot change. The
+// files and what it remembers of them it looks at each time.
+func TestServeLooksAgain(t *testing.T) {
+	root, image := t.TempDir(), demoImage(t, nil)
+	p := start(t, root, image)
+	answer, err := post(p.socket, "/warm", `{"variant": "demo", "arch": "x86_64", "version": "1", "pretty": "", "build": ""}`)
+	must(t, err)
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("POST /warm: %d, want 200", answer.StatusCode)
+	}
+	must(t, os.RemoveAll(filepath.Join(image, "usr")))
+	motd := filepath.Join(root, "etc/motd")
+	tests := []struct {
+		name    string
+		meddle  func()
+		status  applier.Status
+		changes int
+	}{
+		{"first", func() {}, applier.OK, 4},
+		{"nothing", func() {}, applier.Nothing, 0},
+		{"file changed", func() { must(t, os.WriteFile(motd, []byte("b"), 0o644)) }, applier.OK, 1},
+		{"file gone", func() { must(t, os.Remove(motd)) }, applier.OK, 1},
+		{"mode changed", func() { must(t, os.Chmod(motd, 0o600)) }, applier.OK, 1},
+		{"memory gone", func() { must(t, os.Remove(filepath.Join(root, stateDir, stateFile))) }, applier.OK, 4},
+		{"memory broken", func() { must(t, os.WriteFile(filepath.Join(root, stateDir, stateFile), []byte("{"), 0o600)) }, applier.OK, 4},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.meddle()
+			res := p.apply(uint64(i+1), `{"motd": "a"}`)
+			if res.Status != tt.status || len(res.Files) != tt.changes {
+				t.Errorf("apply: %s, want %s with %d files", asJSON(t, res), tt.status, tt.changes)
+			}
+			if got, err := os.ReadFile(motd); err != nil || string(got) != "a" {
+				t.Errorf("motd has %q, %v, want a", got, err)
+			}
+		})
+	}
 }
 
 // With a socket from the service manager the program ends by itself, and a

@@ -61,6 +61,16 @@ func (w *worker) load(name string) (*image, error) {
 	return img, nil
 }
 
+// warm reads what applies to the image os need, and asks for a unit so that the
+// manager is reached.
+func (w *worker) warm(ctx context.Context, os applier.OS) error {
+	if _, err := w.load(os.Variant); err != nil {
+		return err
+	}
+	_, err := w.manager.State(ctx, "apply.service")
+	return err
+}
+
 // prepare makes the plan for req. It changes nothing. The error is a
 // *problem.Problem where req is at fault.
 func (w *worker) prepare(ctx context.Context, req applier.Request) (*job, error) {
