@@ -2,12 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-os/bulkhead/api/applier"
 	"github.com/bulkhead-os/bulkhead/api/client"
 )
 
@@ -17,7 +19,10 @@ func (p *program) applyStatusCommand() *cobra.Command {
 		Short: "Tell what became of an apply",
 		Long: `Tell which files the apply called ID wrote and what became of the units that
 belong to them; without an ID the last one. The API remembers the last 50 since
-it was started.`,
+it was started.
+
+Exit status: 1 when the apply failed, in whole or in part; 0 when it did all
+there was to do, while it waits or runs, and when nothing was applied yet.`,
 		Example: `  apiclient apply-status
   apiclient apply-status -o json`,
 		Args:              between(0, 1, "at most one ID"),
@@ -31,16 +36,25 @@ it was started.`,
 				if !found {
 					return p.write(cmd, nodeOf(struct{}{}), "json", "apply")
 				}
-				return p.write(cmd, nodeOf(a), "json", "apply")
+				return cmp.Or(p.write(cmd, nodeOf(a), "json", "apply"), failure(a))
 			}
 			if !found {
 				p.remark(cmd, "nothing was applied since the API was started")
 				return nil
 			}
 			_, err = cmd.OutOrStdout().Write(applyText(a))
-			return err
+			return cmp.Or(err, failure(a))
 		},
 	}
+}
+
+// failure returns an error when the apply a failed. What failed in it is shown
+// already.
+func failure(a client.Apply) error {
+	if a.Status != applier.Failed {
+		return nil
+	}
+	return fmt.Errorf("apply %s failed", a.ID)
 }
 
 // findApply returns the apply that args name, or the last one.
@@ -77,7 +91,7 @@ func applyText(a client.Apply) []byte {
 func (p *program) completeApplies(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	list, err := client.New(p.socket).Applies(ctx, 0)
+	list, err := p.client(cmd).Applies(ctx, 0)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -94,6 +95,16 @@ func TestMergeApplyDiff(t *testing.T) {
 	if want := `{"a":null,"c":{"d":null}}`; string(nested.JSON()) != want {
 		t.Errorf("Patch.JSON of nested unsets = %s, want %s", nested.JSON(), want)
 	}
+	all := document.Patch{Unset: []key.Key{{}, key.Of("a")}}
+	if got := string(all.JSON()); got != "null" {
+		t.Errorf("Patch.JSON of all unset = %s, want null", got)
+	}
+	if got, want := string(all.Then(p).JSON()), string(p.Set.JSON()); got != want {
+		t.Errorf("Patch.JSON of all unset and some set = %s, want %s", got, want)
+	}
+	if got := user.Apply(all); got.Len() != 0 {
+		t.Errorf("Apply of all unset = %s, want nothing", got.JSON())
+	}
 	var changes []string
 	text := func(v *document.Value) string {
 		if v == nil {
@@ -133,8 +144,14 @@ func TestPatchLaws(t *testing.T) {
 	}
 	randomPatch := func() document.Patch {
 		p := document.Patch{Set: randomDoc()}
-		if r.IntN(2) == 0 {
+		switch r.IntN(6) {
+		case 0, 1, 2:
 			p = document.Patch{Unset: []key.Key{randomKey()}}.Then(p)
+		case 3:
+			p = document.Patch{Unset: []key.Key{{}}}.Then(p)
+		}
+		if !json.Valid(p.JSON()) {
+			t.Fatalf("JSON of %+v is %s", p, p.JSON())
 		}
 		return p
 	}

@@ -82,11 +82,14 @@ func appendString(dst []byte, s string) []byte {
 func StringValue(s string) Value { return Value{string(appendString(nil, s))} }
 
 // JSON returns p as one JSON object nested by segments, with null for
-// what it unsets.
+// what it unsets. A patch that unsets everything and sets nothing is null.
 func (p Patch) JSON() []byte {
+	if under(key.Key{}, p.Unset) && p.Set.Len() == 0 {
+		return []byte("null")
+	}
 	var null []Leaf
 	for _, k := range p.Unset {
-		if k.IsRoot() || !under(k.Parent(), p.Unset) { // else it goes with its table
+		if !k.IsRoot() && !under(k.Parent(), p.Unset) { // else it goes with its table
 			null = append(null, Leaf{k, Value{"null"}})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
 	"github.com/bulkhead-os/bulkhead/models/syntax"
@@ -66,49 +64,6 @@ type member struct {
 	pointer  bool
 	required bool
 	codec    *codec
-}
-
-// A place is where faults about a value go. The text of its path is made only
-// when there is a fault.
-type place struct {
-	rep    *report.Report
-	key    key.Key
-	suffix string // what is no key: "[3].endpoint[0]"
-	secret bool
-}
-
-func (p place) path() string { return p.key.String() + p.suffix }
-
-func (p place) in(suffix string) place {
-	p.suffix += suffix
-	return p
-}
-
-func (p place) fault(code report.Code, n *syntax.Node, detail, hint string) bool {
-	f := report.Fault{Code: code, Path: p.path(), Detail: detail, Hint: hint, Line: n.Pos.Line, Column: n.Pos.Column}
-	if n.Kind != syntax.Table && n.Kind != syntax.Array {
-		f.Value = n.Describe()
-	}
-	if p.secret {
-		f.Value = scalar.Redacted
-	}
-	p.rep.Add(f)
-	return false
-}
-
-// hiding returns p for a value of which a part is secret. Where its shape is
-// wrong, nobody can say which part that is.
-func (p place) hiding(c *codec) place {
-	p.secret = p.secret || c.partSecret
-	return p
-}
-
-func (p place) wrongType(n *syntax.Node, want string) bool {
-	what := n.Describe()
-	if p.secret {
-		what = n.Kind.String()
-	}
-	return p.fault(report.WrongType, n, "want "+want+", got "+what, "")
 }
 
 // codec returns the codec of typ.
@@ -218,99 +173,6 @@ func textCodec(c *codec) {
 		}
 		return appendString(dst, string(b))
 	}
-}
-
-func (p place) invalid(n *syntax.Node, err error, r scalar.Rule) bool {
-	hint := ""
-	if r.Want != "" {
-		hint = "want " + r.Want
-	}
-	return p.fault(report.InvalidValue, n, err.Error(), hint)
-}
-
-func boolCodec(c *codec) {
-	c.types = []string{"boolean"}
-	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if n.Kind != syntax.Bool {
-			return p.wrongType(n, "true or false without quotes")
-		}
-		v.SetBool(n.Text == "true")
-		return true
-	}
-	c.encode = func(dst []byte, v reflect.Value) []byte { return strconv.AppendBool(dst, v.Bool()) }
-}
-
-func intCodec(c *codec) {
-	c.types = []string{"integer"}
-	bits := c.typ.Bits()
-	lo, hi := int64(-1)<<(bits-1), int64(1)<<(bits-1)-1
-	c.rule.Min, c.rule.Max = &lo, &hi
-	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if n.Kind != syntax.Integer {
-			return p.wrongType(n, "an integer")
-		}
-		i, ok := n.Int()
-		if !ok || v.OverflowInt(i) {
-			return p.fault(report.InvalidValue, n, n.Describe()+" is out of range", fmt.Sprintf("want %d to %d", lo, hi))
-		}
-		v.SetInt(i)
-		return true
-	}
-	c.encode = func(dst []byte, v reflect.Value) []byte { return strconv.AppendInt(dst, v.Int(), 10) }
-}
-
-func uintCodec(c *codec) {
-	c.types = []string{"integer"}
-	lo, hi := int64(0), int64(1)<<c.typ.Bits()-1
-	c.rule.Min, c.rule.Max = &lo, &hi
-	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if n.Kind != syntax.Integer {
-			return p.wrongType(n, "an integer")
-		}
-		i, ok := n.Int()
-		if !ok || i < lo || i > hi {
-			return p.fault(report.InvalidValue, n, n.Describe()+" is out of range", fmt.Sprintf("want %d to %d", lo, hi))
-		}
-		v.SetUint(uint64(i))
-		return true
-	}
-	c.encode = func(dst []byte, v reflect.Value) []byte { return strconv.AppendUint(dst, v.Uint(), 10) }
-}
-
-func floatCodec(c *codec) {
-	c.types = []string{"number"}
-	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if n.Kind != syntax.Float && n.Kind != syntax.Integer {
-			return p.wrongType(n, "a number")
-		}
-		f, err := strconv.ParseFloat(n.Text, 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return p.fault(report.InvalidValue, n, n.Describe()+" is not a finite number", "")
-		}
-		v.SetFloat(f)
-		return true
-	}
-	c.encode = func(dst []byte, v reflect.Value) []byte { return strconv.AppendFloat(dst, v.Float(), 'f', -1, 64) }
-}
-
-// stringCodec is for free text and for enumerations, whose values are words.
-func stringCodec(c *codec) {
-	c.types = []string{"string"}
-	c.decode = func(n *syntax.Node, v reflect.Value, p place) bool {
-		if n.Kind != syntax.String {
-			return p.wrongType(n, "a string")
-		}
-		s := n.Text
-		if canonical, ok := c.rule.Aliases[s]; ok {
-			s = canonical
-		}
-		if len(c.rule.Enum) > 0 && !slices.Contains(c.rule.Enum, s) {
-			return p.invalid(n, fmt.Errorf("%s %s is not known", c.rule.Name, n.Describe()), c.rule)
-		}
-		v.SetString(s)
-		return true
-	}
-	c.encode = func(dst []byte, v reflect.Value) []byte { return appendString(dst, v.String()) }
 }
 
 func (s *Schema) listCodec(c *codec) {

@@ -11,6 +11,7 @@ package settings
 import (
 	"reflect"
 
+	"github.com/bulkhead-os/bulkhead/models/settings/api"
 	"github.com/bulkhead-os/bulkhead/models/settings/autoscaling"
 	"github.com/bulkhead-os/bulkhead/models/settings/aws"
 	"github.com/bulkhead-os/bulkhead/models/settings/boot"
@@ -46,6 +47,7 @@ type Settings struct {
 	// the admin container. It may have several lines.
 	Motd *string `setting:"motd"`
 
+	API                 *api.Settings                `setting:"api"`
 	Updates             *updates.Settings            `setting:"updates"`
 	HostContainers      hostcontainers.Settings      `setting:"host-containers"`
 	BootstrapContainers bootstrapcontainers.Settings `setting:"bootstrap-containers"`

@@ -8,10 +8,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // lingering is the name of a directory where the stand-in for apply runs on
@@ -107,6 +110,115 @@ func TestKilled(t *testing.T) {
 				await(t, name, func() bool { return ended(t, root, name) })
 			}
 		})
+	}
+}
+
+// A running is a sandbox in a temporary directory below base.
+type running struct {
+	cmd    *exec.Cmd
+	dir    string
+	daemon *os.File // which the daemon has locked
+}
+
+// startIn starts a sandbox that is given no directory.
+func startIn(t *testing.T, base string) *running {
+	t.Helper()
+	known := sandboxesIn(t, base)
+	prog := standIns(t)
+	userData := filepath.Join(t.TempDir(), "user-data") // as in TestKilled
+	if err := syscall.Mkfifo(userData, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "sandbox", "", prog.Bulkhead, prog.Apiclient, userData)
+	cmd.Env = append(os.Environ(), "TMPDIR="+base)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := &running{cmd: cmd}
+	readUntil(t, out, "is ready, ")
+	for _, dir := range sandboxesIn(t, base) {
+		if !slices.Contains(known, dir) {
+			r.dir = dir
+		}
+	}
+	r.daemon, err = os.Open(filepath.Join(r.dir, "root", "daemon.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.daemon.Close() })
+	return r
+}
+
+func sandboxesIn(t *testing.T, base string) []string {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(base, temporary+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// end sends a signal and waits for the end.
+func (r *running) end(t *testing.T, s os.Signal) error {
+	t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+	return r.cmd.Wait()
+}
+
+// Told to end, a sandbox ends what runs for it and leaves nothing.
+func TestTold(t *testing.T) {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(s.String(), func(t *testing.T) {
+			base := shortDir(t)
+			r := startIn(t, base)
+			if err := r.end(t, s); err != nil {
+				t.Errorf("sandbox after %s: %v, want a good end", s, err)
+			}
+			if err := flock(r.daemon); err != nil {
+				t.Errorf("the daemon still runs after the end of the sandbox: %v", err)
+			}
+			if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+				t.Errorf("sandbox after %s: %v, %v is left behind, want nothing", s, left, err)
+			}
+		})
+	}
+}
+
+// What a killed sandbox leaves the next one removes, and nothing else: not what
+// is in use, nor what was kept.
+func TestNextStart(t *testing.T) {
+	base := shortDir(t)
+	kept := filepath.Join(base, temporary+"kept")
+	if err := os.Mkdir(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	used, killed := startIn(t, base), startIn(t, base)
+	if err := killed.end(t, syscall.SIGKILL); err == nil {
+		t.Fatal("killed sandbox: a good end, want none")
+	}
+	await(t, "what the killed sandbox started", func() bool { return flock(killed.daemon) == nil })
+	if _, err := os.Stat(killed.dir); err != nil {
+		t.Fatalf("killed sandbox: %v, want its directory left", err)
+	}
+	next := startIn(t, base)
+	want := []string{kept, used.dir, next.dir}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, sandboxesIn(t, base)); diff != "" {
+		t.Errorf("directories after the next start (-want +got):\n%s", diff)
+	}
+	for _, r := range []*running{used, next} {
+		if err := r.end(t, syscall.SIGTERM); err != nil {
+			t.Errorf("sandbox in %s: %v", r.dir, err)
+		}
+	}
+	if diff := cmp.Diff([]string{kept}, sandboxesIn(t, base)); diff != "" {
+		t.Errorf("directories at the end (-want +got):\n%s", diff)
 	}
 }
 

@@ -92,6 +92,7 @@ func (n *Node) listen(ctx context.Context, log io.Writer) error {
 	}
 	args := slices.Concat(n.programs.Become, []string{
 		n.programs.Bulkhead, "apply", "--root", n.Root, "--image", n.Image, "--units", "record",
+		"--idle", "2s", // who looks on sees it end
 	})
 	s, err := activation.Listen(n.applySocket(), args, &faults{to: log})
 	if err != nil {

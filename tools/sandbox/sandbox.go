@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/tools/daemon"
@@ -67,18 +69,19 @@ func serve(ctx context.Context, prog Programs, packages fs.FS, userData string, 
 	if _, err := os.Stat(userData); err != nil {
 		return fmt.Errorf("user data: %w", err)
 	}
-	dir, made, err := directory(opt.Dir)
+	ctx, stop := untilTold(ctx)
+	defer stop()
+	dir, err := open(opt)
 	if err != nil {
 		return err
 	}
-	if made && !opt.Keep {
-		defer func() {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}()
-	} else {
-		defer fmt.Fprintf(out, "the state is kept in %s\n", dir)
+	if dir.keep {
+		defer fmt.Fprintf(out, "the state is kept in %s\n", dir.path)
 	}
-	n, err := Start(ctx, prog, dir, opt.Variant, packages, out)
+	defer func() {
+		err = errors.Join(err, dir.close())
+	}()
+	n, err := Start(ctx, prog, dir.path, opt.Variant, packages, out)
 	if err != nil {
 		return err
 	}
@@ -89,6 +92,19 @@ func serve(ctx context.Context, prog Programs, packages fs.FS, userData string, 
 		err = n.use(ctx, userData, out)
 	}
 	return errors.Join(quiet(ctx, err), n.Stop())
+}
+
+// untilTold returns a context that ends when this program is told to end, also
+// by the end of its terminal. From then on it may find nobody who reads what it
+// says, and goes on all the same, because there is something to remove.
+func untilTold(ctx context.Context) (context.Context, context.CancelFunc) {
+	words := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		words = append(words, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, words...)
+	context.AfterFunc(ctx, func() { signal.Ignore(syscall.SIGPIPE) })
+	return ctx, stop
 }
 
 // use gives the node its user data and waits until ctx ends.
@@ -114,24 +130,6 @@ func quiet(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// directory returns the directory for the state, and whether it was made here
-// and so may be removed.
-func directory(dir string) (path string, made bool, err error) {
-	if dir == "" {
-		path, err = os.MkdirTemp("", "bulkhead-sandbox-")
-		return path, true, err
-	}
-	path, err = filepath.Abs(dir)
-	if err != nil {
-		return "", false, err
-	}
-	err = os.Mkdir(path, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return path, false, nil
-	}
-	return path, err == nil, err
 }
 
 // Apply gives the node the settings in a file and waits until its files and

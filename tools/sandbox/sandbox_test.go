@@ -50,6 +50,7 @@ func standInApply(args []string) int {
 	root := fs.String("root", "", "")
 	image := fs.String("image", "", "")
 	units := fs.String("units", "", "")
+	fs.Duration("idle", 0, "")
 	if err := fs.Parse(args); err != nil || *root == "" || *units != "record" {
 		return 2
 	}

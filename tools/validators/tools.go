@@ -34,11 +34,17 @@ var modules = map[string]pinned.Program{
 	containerdPath: {
 		Module: "packages/containerd", Package: "github.com/containerd/containerd/v2/cmd/containerd", Output: "build/tools/containerd",
 	},
+	hostsCheck: {
+		Module: "packages/containerd", File: "tools/validators/hostscheck/main.go", Output: "build/tools/hostscheck",
+	},
 	kubeletCheck("1.36"): kubeletProgram("1.36"),
 	kubeletCheck("1.37"): kubeletProgram("1.37"),
 }
 
-const containerdPath = "/usr/bin/containerd"
+const (
+	containerdPath = "/usr/bin/containerd"
+	hostsCheck     = "/usr/bin/hostscheck"
+)
 
 func kubeletCheck(version string) string { return "/usr/bin/kubeletcheck-" + version }
 

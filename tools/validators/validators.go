@@ -51,7 +51,7 @@ const patience = 30 * time.Second
 // given version.
 func For(kubelet string) []Validator {
 	all := []Validator{
-		containerd, chronyd, dockerd, sysctl, modulesLoad, modprobe, resolved, networkd, units, tmpfiles, sysusers,
+		containerd, mirrors, chronyd, dockerd, sysctl, modulesLoad, modprobe, resolved, networkd, units, tmpfiles, sysusers,
 	}
 	if kubelet != "" {
 		all = append(all, kubeletFiles(kubelet))
@@ -84,6 +84,18 @@ var containerd = Validator{
 	check: func(ctx context.Context, m *Machine, file string) error {
 		// It warns of what it does not know, and of older versions, and goes on.
 		return complaints(ctx, m.cage.Command(containerdPath, "--config", file, "config", "dump"), "")
+	},
+}
+
+var hostsFile = regexp.MustCompile(`^/etc/containerd/certs\.d/[^/]+/hosts\.toml$`)
+
+// containerd reads these files when it pulls an image.
+var mirrors = Validator{
+	Name:  "containerd's mirrors",
+	Reads: hostsFile.MatchString,
+	Bad:   Bad{"/etc/containerd/certs.d/docker.io/hosts.toml", "[host.\"https://mirror.example.org/%zz\"]\n", "unable to parse server"},
+	check: func(ctx context.Context, m *Machine, file string) error {
+		return complaints(ctx, m.cage.Command(hostsCheck, file), "")
 	},
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/bulkhead-os/bulkhead/models/report"
-	"github.com/bulkhead-os/bulkhead/models/scalar"
 	"github.com/bulkhead-os/bulkhead/models/syntax"
 )
 
@@ -30,11 +29,11 @@ type Settings struct {
 type Mirror struct {
 	// The registry that is mirrored, as it stands in image names: docker.io, for
 	// instance. "*" stands for all that have no mirror of their own.
-	Registry *scalar.SingleLine `setting:"registry"`
+	Registry *Name `setting:"registry"`
 
 	// The addresses of the mirrors, tried in this order before the registry
 	// itself.
-	Endpoint []scalar.URL `setting:"endpoint"`
+	Endpoint []Endpoint `setting:"endpoint"`
 }
 
 // Mirrors is the list of mirrors.

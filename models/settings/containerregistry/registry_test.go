@@ -33,9 +33,9 @@ func TestReshape(t *testing.T) {
 
 func TestCheckMirrors(t *testing.T) {
 	mirror := func(registry string, endpoints ...string) containerregistry.Mirror {
-		m := containerregistry.Mirror{Registry: line(t, registry)}
+		m := containerregistry.Mirror{Registry: valuetest.Parse[containerregistry.Name](t, registry)}
 		for _, e := range endpoints {
-			m.Endpoint = append(m.Endpoint, *valuetest.Parse[scalar.URL](t, e))
+			m.Endpoint = append(m.Endpoint, *valuetest.Parse[containerregistry.Endpoint](t, e))
 		}
 		return m
 	}

@@ -69,7 +69,7 @@ func (TransparentDefrag) Rule() scalar.Rule {
 	return scalar.Enum("transparent huge page defragmentation", "never", "madvise", "defer", "defer+madvise", "always")
 }
 
-func (h *Hugepages) check(p report.Place, sysctl map[SysctlKey]string) {
+func (h *Hugepages) check(p report.Place, sysctl map[SysctlKey]SysctlValue) {
 	if h.Static == nil {
 		return
 	}
@@ -93,7 +93,7 @@ func (h *Hugepages) check(p report.Place, sysctl map[SysctlKey]string) {
 	for _, key := range slices.SortedFunc(maps.Keys(sysctl), SysctlKey.Compare) {
 		if len(sizes) > 0 && key.Path() == "vm/nr_hugepages" {
 			static.Warn(sizes[0].String(), nil,
-				"kernel.sysctl sets "+key.String()+" to "+sysctl[key]+" as well, and the one applied last wins",
+				"kernel.sysctl sets "+key.String()+" to "+sysctl[key].String()+" as well, and the one applied last wins",
 				"set the number of pages in one place")
 		}
 	}

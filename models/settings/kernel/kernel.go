@@ -29,7 +29,7 @@ type Settings struct {
 	// at once and on each boot; one that the kernel refuses is logged and does not
 	// hold up the others. Removing an entry leaves the running kernel's value as
 	// it is until the next boot.
-	Sysctl map[SysctlKey]string `setting:"sysctl"`
+	Sysctl map[SysctlKey]SysctlValue `setting:"sysctl"`
 
 	// Memory set aside for, or gathered into, pages larger than the usual ones.
 	Hugepages *Hugepages `setting:"hugepages"`
@@ -85,13 +85,13 @@ func checkModules(modules map[ModuleName]Module, p report.Place) {
 	}
 }
 
-func checkSysctl(sysctl map[SysctlKey]string, p report.Place) {
+func checkSysctl(sysctl map[SysctlKey]SysctlValue, p report.Place) {
 	seen := make(map[string]SysctlKey, len(sysctl))
 	for _, name := range slices.SortedFunc(maps.Keys(sysctl), SysctlKey.Compare) {
 		path := name.Path()
 		if other, dup := seen[path]; dup && sysctl[other] != sysctl[name] {
 			p.Conflict(name.String(), sysctl[name],
-				"is "+sysctl[name]+", and "+other.String()+", which names the same parameter, is "+sysctl[other],
+				"is "+sysctl[name].String()+", and "+other.String()+", which names the same parameter, is "+sysctl[other].String(),
 				"keep one of the two entries")
 		}
 		seen[path] = name

@@ -12,6 +12,7 @@ import (
 func TestCheck(t *testing.T) {
 	module := func(s string) kernel.ModuleName { return *valuetest.Parse[kernel.ModuleName](t, s) }
 	sysctl := func(s string) kernel.SysctlKey { return *valuetest.Parse[kernel.SysctlKey](t, s) }
+	value := func(s string) kernel.SysctlValue { return *valuetest.Parse[kernel.SysctlValue](t, s) }
 	size := func(s string) kernel.HugepageSize { return *valuetest.Parse[kernel.HugepageSize](t, s) }
 	pages := func(s string) kernel.StaticPages {
 		return kernel.StaticPages{Count: valuetest.Parse[kernel.HugepageAllocation](t, s)}
@@ -27,7 +28,7 @@ func TestCheck(t *testing.T) {
 		{name: "nothing"},
 		{name: "in order", in: kernel.Settings{
 			Modules:   map[kernel.ModuleName]kernel.Module{module("udf"): {Allowed: new(false)}, module("zfs"): {Allowed: new(true), Autoload: new(true)}},
-			Sysctl:    map[kernel.SysctlKey]string{sysctl("net.ipv4.ip_forward"): "1", sysctl("net/ipv4/ip_forward"): "1"},
+			Sysctl:    map[kernel.SysctlKey]kernel.SysctlValue{sysctl("net.ipv4.ip_forward"): value("1"), sysctl("net/ipv4/ip_forward"): value("1")},
 			Hugepages: static(map[kernel.HugepageSize]kernel.StaticPages{size("2Mi"): pages("0:1,1:1"), size("1Gi"): pages("1")}),
 		}},
 		{
@@ -42,7 +43,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "two spellings of a parameter",
-			in:   kernel.Settings{Sysctl: map[kernel.SysctlKey]string{sysctl("vm.swappiness"): "1", sysctl("vm/swappiness"): "2"}},
+			in:   kernel.Settings{Sysctl: map[kernel.SysctlKey]kernel.SysctlValue{sysctl("vm.swappiness"): value("1"), sysctl("vm/swappiness"): value("2")}},
 			want: []string{"settings.kernel.sysctl.vm/swappiness: is 2, and vm.swappiness, which names the same parameter, is 1 (keep one of the two entries)"},
 		},
 		{
@@ -52,7 +53,7 @@ func TestCheck(t *testing.T) {
 		{
 			name: "one size twice, one node twice, and the parameter besides",
 			in: kernel.Settings{
-				Sysctl:    map[kernel.SysctlKey]string{sysctl("vm.nr_hugepages"): "10"},
+				Sysctl:    map[kernel.SysctlKey]kernel.SysctlValue{sysctl("vm.nr_hugepages"): value("10")},
 				Hugepages: static(map[kernel.HugepageSize]kernel.StaticPages{size("1024Ki"): pages("0:1,0:2"), size("1Mi"): pages("5")}),
 			},
 			want: []string{

@@ -10,7 +10,7 @@ import (
 
 func TestCheckIdentity(t *testing.T) {
 	aws, tls := kubernetes.AuthenticationAWS, kubernetes.AuthenticationTLS
-	server := valuetest.Parse[scalar.URL](t, "https://api.example.org/")
+	server := valuetest.Parse[kubernetes.APIServer](t, "https://api.example.org/")
 	cluster := valuetest.Parse[kubernetes.ClusterName](t, "prod")
 	key := scalar.NewSecret(*base64(t, "a2V5"))
 	none := scalar.NewSecret(*base64(t, ""))

@@ -22,7 +22,7 @@ type Settings struct {
 
 	// The address of the cluster's API server. Its host is reached without the
 	// proxy of network.https-proxy.
-	APIServer *scalar.URL `setting:"api-server"`
+	APIServer *APIServer `setting:"api-server"`
 
 	// Labels the node gives itself when it registers. Changed labels reach a node
 	// that is already registered only where the cluster allows the kubelet to

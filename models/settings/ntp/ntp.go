@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/bulkhead-os/bulkhead/models/report"
-	"github.com/bulkhead-os/bulkhead/models/scalar"
 )
 
 // Settings is the group ntp.
@@ -18,7 +17,7 @@ type Settings struct {
 	// Options of chrony for each server, as in ["iburst", "minpoll", "4"]. They
 	// are written behind every server in this order, one element after the other.
 	// A change takes effect at once.
-	Options []scalar.SingleLine `setting:"options"`
+	Options []Option `setting:"options"`
 }
 
 // Check reports time servers that are accepted as URLs and that chrony cannot

@@ -21,18 +21,47 @@ const maxPath = 107
 // Given returns the socket that the service manager has handed over, or nil when
 // it has not.
 func Given() (*net.UnixListener, error) {
-	given, err := activation.Listeners()
+	l, _, err := GivenWith("")
+	return l, err
+}
+
+// GivenWith returns the sockets that the service manager has handed over: the
+// one that it calls name, and the one that has another name. Those it has not
+// handed over are nil. An empty name is that of no socket.
+func GivenWith(name string) (main, named *net.UnixListener, err error) {
+	given, err := activation.ListenersWithNames()
 	if err != nil {
-		return nil, fmt.Errorf("take over the socket: %w", err)
+		return nil, nil, fmt.Errorf("take over the socket: %w", err)
 	}
-	if len(given) == 0 {
-		return nil, nil
+	for as, listeners := range given {
+		for _, l := range listeners {
+			to := &main
+			if name != "" && as == name {
+				to = &named
+			}
+			u, ok := l.(*net.UnixListener)
+			if !ok || *to != nil {
+				return nil, nil, fmt.Errorf("take over the socket: got %s, want one stream socket of the Unix family%s", counted(given), besides(name))
+			}
+			*to = u
+		}
 	}
-	l, ok := given[0].(*net.UnixListener)
-	if !ok || len(given) > 1 {
-		return nil, fmt.Errorf("take over the socket: got %d sockets, want one stream socket of the Unix family", len(given))
+	return main, named, nil
+}
+
+func counted(given map[string][]net.Listener) string {
+	n := 0
+	for _, listeners := range given {
+		n += len(listeners)
 	}
-	return l, nil
+	return fmt.Sprintf("%d sockets", n)
+}
+
+func besides(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" and perhaps one called %s", name)
 }
 
 // An Access says who may connect to a socket.
