@@ -10,6 +10,13 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/schema"
 )
 
+// Texts that stand for a value that is taken away. A setting with a default has
+// that again; without is one that would have no default.
+const (
+	unset   = "(unset)"
+	without = "(without a default)"
+)
+
 // A changed is the document with another value for one setting.
 type changed struct {
 	key  key.Key
@@ -43,7 +50,7 @@ func (s *sweep) change(l leaf) (changed, bool) {
 			continue
 		}
 		var patches []document.Patch
-		texts := candidates(s.base, k, n)
+		texts := append(candidates(s.base, k, n), s.others...)
 		for _, text := range texts {
 			in := s.v.Schema.ReadPairs([]string{k.String() + "=" + text})
 			if in.Report.HasErrors() {
@@ -51,10 +58,15 @@ func (s *sweep) change(l leaf) (changed, bool) {
 			}
 			patches = append(patches, in.Patch)
 		}
-		patches, texts = append(patches, document.Patch{Unset: []key.Key{k}}), append(texts, "(unset)")
+		none := document.Patch{Unset: []key.Key{k}}
+		patches, texts = append(patches, none, none), append(texts, unset, without)
 		for i, p := range patches {
-			doc := s.base.Apply(p)
-			if p.IsEmpty() || doc.Equal(s.base) || s.v.Schema.Check(doc).HasErrors() {
+			doc, ok := s.effective(p)
+			if texts[i] == without {
+				doc = s.base.Apply(p)
+				ok = !s.v.Schema.Check(doc).HasErrors()
+			}
+			if !ok || p.IsEmpty() || doc.Equal(s.base) {
 				continue
 			}
 			ch := changed{k, texts[i], doc}

@@ -1,134 +1,99 @@
 package apply
 
 import (
-	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bulkhead-os/bulkhead/api/applier"
 	"github.com/bulkhead-os/bulkhead/models/document"
-	"github.com/bulkhead-os/bulkhead/models/key"
-	"github.com/bulkhead-os/bulkhead/sources/internal/nsboot"
+	"github.com/bulkhead-os/bulkhead/models/variant"
+	"github.com/bulkhead-os/bulkhead/variants"
 )
 
-// The same under systemd, with some settings of a variant with many units: all
-// of its units are there, though they do nothing.
-func TestSomeSettingsUnderSystemd(t *testing.T) {
-	const variant, some = "aws-ecs-2", 10
-	s := newSweep(t, realImage(t), variant, "tls")
-	// The machine shares the kernel with this one.
-	s.base = s.base.Filter(func(k key.Key, _ document.Value) bool { return !k.Under(key.Of("kernel", "sysctl")) })
-	n := bootVariant(t, s)
-	n.settle(s.base)
+// sampled is how long settings are tried without BULKHEAD_SOAK.
+const sampled = 15 * time.Second
+
+// The same on a node: what apiclient says that a change would do, systemd and
+// the disk show afterwards, and a revert takes all of it back. With
+// BULKHEAD_SOAK every setting is tried in one variant of each runtime that it
+// does something in, otherwise some settings of one variant.
+func TestEverySettingUnderSystemd(t *testing.T) {
+	programs, imageDir := nodePrograms(t), realImage(t)
+	names, err := variant.Names(variants.Files)
+	must(t, err)
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	soak := os.Getenv("BULKHEAD_SOAK") != ""
+	tried := map[string]bool{} // by runtime and setting
+	all := map[string]bool{}
+	for _, name := range names {
+		var last document.Document
+		for _, mode := range slices.Sorted(maps.Keys(modes)) {
+			s := newSweep(t, imageDir, name, mode)
+			if s.base.Equal(last) {
+				continue // the mode is not for this variant
+			}
+			last = s.base
+			for _, l := range s.leaves() {
+				all[l.String()] = true
+			}
+			changes := s.changes(r, tried)
+			if len(changes) == 0 {
+				continue
+			}
+			t.Run(name+"-"+mode, func(t *testing.T) {
+				n := bootVariant(t, programs, s)
+				end := time.Now().Add(sampled)
+				for i, ch := range changes {
+					if !soak && time.Now().After(end) {
+						t.Logf("seed %d: %d of %d settings", seed, i, len(changes))
+						break
+					}
+					n.try(ch)
+				}
+			})
+			if !soak {
+				return
+			}
+		}
+	}
+	for l := range tried {
+		_, setting, _ := strings.Cut(l, " ")
+		delete(all, setting)
+	}
+	for setting := range all {
+		if shadowed[setting] == "" {
+			t.Errorf("settings.%s does nothing in any variant", setting)
+		}
+	}
+	t.Logf("seed %d: %d settings", seed, len(tried))
+}
+
+// changes returns a change of each setting that does something here and was not
+// in tried, to which it adds them.
+func (s *sweep) changes(r *rand.Rand, tried map[string]bool) []changed {
+	var out []changed
 	leaves := s.leaves()
 	r.Shuffle(len(leaves), func(i, j int) { leaves[i], leaves[j] = leaves[j], leaves[i] })
-	tried := 0
 	for _, l := range leaves {
-		if l[0] == "kernel" && l[1] == "sysctl" {
+		name := s.v.Runtime + " " + l.String()
+		if tried[name] {
 			continue
 		}
 		ch, ok := s.change(l)
-		if !ok || len(s.expected(ch).units) == 0 {
+		if !ok || ch.text == without || len(s.expected(ch).files) == 0 && !s.readByProgram(ch.key) {
 			continue
 		}
-		n.try(ch)
-		if tried++; tried == some {
-			break
-		}
-	}
-	t.Logf("seed %d: %d settings", seed, tried)
-}
-
-// A variantNode is a machine with the units of a variant.
-type variantNode struct {
-	*node
-	s     *sweep
-	units []string // that there are stand-ins for
-}
-
-// standIns are units that run and do nothing, by kind.
-var standIns = map[string]string{
-	".service": "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nExecStart=sleep infinity\nExecReload=true\n",
-	".timer":   "[Timer]\nOnActiveSec=1d\n",
-}
-
-func bootVariant(t *testing.T, s *sweep) *variantNode {
-	t.Helper()
-	self, err := os.Executable()
-	must(t, err)
-	packages, err := filepath.Abs(packagesDir)
-	must(t, err)
-	opt := nsboot.Options{
-		Binds: map[string]string{"/opt/apply": self, "/opt/image/usr/share/bulkhead/packages": packages},
-		Files: map[string]string{}, Wants: []string{"apply.socket"},
-	}
-	out := &variantNode{s: s}
-	for _, p := range s.img.packages {
-		for _, u := range p.Units {
-			text, ok := standIns[filepath.Ext(u.Name)]
-			if !ok {
-				continue
-			}
-			opt.Files["/etc/systemd/system/"+u.Name] = text
-			if !strings.Contains(u.Name, "@") && !u.WithFiles && !strings.HasPrefix(u.Name, "apply.") {
-				opt.Wants = append(opt.Wants, u.Name)
-			}
-		}
-	}
-	for name, text := range map[string]string{"apply.socket": units["apply.socket"], "apply.service": units["apply.service"]} {
-		opt.Files["/etc/systemd/system/"+name] = text
-	}
-	out.node = &node{Machine: nsboot.Boot(t, opt), t: t}
-	out.units = opt.Wants
-	for _, f := range s.rendered(s.base) {
-		out.units = append(out.units, f.Units...)
-	}
-	// Apply itself ends and starts as it likes.
-	out.units = slices.DeleteFunc(out.units, func(u string) bool { return standIns[filepath.Ext(u)] == "" || u == "apply.service" })
-	slices.Sort(out.units)
-	out.units = slices.Compact(out.units)
-	return out
-}
-
-// settle applies doc, which has to work.
-func (n *variantNode) settle(doc document.Document) applier.Result {
-	n.t.Helper()
-	req := n.s.request(doc)
-	body, err := json.Marshal(req)
-	must(n.t, err)
-	_, res, err := exchange(n.Path(socketPath), string(body))
-	must(n.t, err)
-	if res.Status == applier.Failed {
-		n.t.Fatalf("apply: %s", asJSON(n.t, res))
-	}
-	return res
-}
-
-// runs returns which run of each unit this is.
-func (n *variantNode) runs(units []string) map[string]string {
-	n.t.Helper()
-	out := map[string]string{}
-	text := n.Run(append([]string{"systemctl", "show", "--property=Id,ActiveState,InvocationID"}, units...)...)
-	for block := range strings.SplitSeq(text, "\n\n") {
-		properties := map[string]string{}
-		for line := range strings.Lines(block) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-			properties[name] = value
-		}
-		if properties["ActiveState"] != "active" {
-			properties["InvocationID"] = "" // of a run that is over
-		}
-		out[properties["Id"]] = properties["InvocationID"]
+		tried[name] = true
+		out = append(out, ch)
 	}
 	return out
 }
@@ -136,47 +101,28 @@ func (n *variantNode) runs(units []string) map[string]string {
 // try makes one change and takes it back.
 func (n *variantNode) try(ch changed) {
 	n.t.Helper()
+	words := []string{"set", ch.key.String() + "=" + ch.text}
+	if ch.text == unset {
+		words = []string{"unset", ch.key.String()}
+	}
 	want := n.s.expected(ch)
-	before := n.files(want.files)
-	all := slices.Clone(n.units)
-	stops, renews := map[string]bool{}, map[string]bool{}
-	for _, line := range want.units {
-		verb, unit, _ := strings.Cut(line, " ")
-		all = append(all, unit)
-		stops[unit] = verb == "stop"
-		renews[unit] = verb == "restart" || verb == "start" || verb == "stop"
-	}
-	slices.Sort(all)
-	all = slices.Compact(all)
-	maps.DeleteFunc(renews, func(_ string, is bool) bool { return !is })
+	base, before := n.generation, n.files()
+	back := []string{"revert", strconv.FormatUint(base, 10)}
 	for _, step := range []struct {
-		name string
-		doc  document.Document
-	}{{"change", ch.doc}, {"way back", n.s.base}} {
-		was := n.runs(all)
-		res := n.settle(step.doc)
-		now := n.runs(all)
-		if diff := cmp.Diff(renews, renewed(was, now)); diff != "" {
-			n.t.Errorf("%s = %s, %s: units with another run (-want +got):\n%s\n%s", ch.key, ch.text, step.name, diff, asJSON(n.t, res))
+		words []string
+		want  consequence
+	}{{words, want}, {back, want.inverse()}} {
+		planned := n.plan(step.words...)
+		if diff := cmp.Diff(step.want, planned, consequences); diff != "" {
+			n.t.Errorf("%s, %q: the dry run says (-want +got):\n%s", n.s.v.Name, step.words, diff)
 		}
-		for unit, stop := range stops {
-			if gone := now[unit] == ""; stop && gone != (step.name == "change") {
-				n.t.Errorf("%s = %s, %s: %s stopped: %t", ch.key, ch.text, step.name, unit, gone)
-			}
+		if diff := cmp.Diff(step.want, n.commit(step.words...), consequences); diff != "" {
+			n.t.Errorf("%s, %q (of %q): what happened (-want +got):\n%s", n.s.v.Name, step.words, words, diff)
 		}
 	}
-	if diff := cmp.Diff(before, n.files(want.files)); diff != "" {
-		n.t.Errorf("%s = %s: going back left (-before +after):\n%s", ch.key, ch.text, diff)
+	if diff := cmp.Diff(before, n.files()); diff != "" {
+		n.t.Errorf("%s, %q: going back left (-before +after):\n%s", n.s.v.Name, words, diff)
 	}
 }
 
-// files returns the contents of files of the machine, "" for those that are not
-// there.
-func (n *variantNode) files(paths []string) map[string]string {
-	out := map[string]string{}
-	for _, path := range paths {
-		data, _ := os.ReadFile(n.Path(path))
-		out[path] = string(data)
-	}
-	return out
-}
+var consequences = cmp.AllowUnexported(consequence{})

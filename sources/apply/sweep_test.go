@@ -130,7 +130,10 @@ type sweep struct {
 	t    *testing.T
 	v    *variant.Variant
 	img  *image
+	user document.Document // what base has beside the defaults
 	base document.Document
+
+	others []string // values that fit only those of the document
 
 	cached   document.Document // what was rendered last without a change
 	ofCached map[string]*plan.File
@@ -148,12 +151,13 @@ func newSweep(t *testing.T, imageDir, name, mode string) *sweep {
 		must(t, err)
 		user = user.Apply(v.Schema.ReadTOML(data, schema.Options{}).Patch) // without what the variant does not have
 	}
-	user = user.Apply(v.Schema.ReadPairs(modes[mode]).Patch)
+	api := newRemote(t)
+	user = user.Apply(v.Schema.ReadPairs(modes[mode]).Patch).Apply(v.Schema.ReadPairs(api.settings()).Patch)
 	base, rep := v.Validate(user, document.Document{})
 	must(t, rep.Err())
 	img, err := loadImage(imageDir, name)
 	must(t, err)
-	s := &sweep{bench: newBench(t, imageDir, nil), t: t, v: v, img: img, base: base}
+	s := &sweep{bench: newBench(t, imageDir, nil), t: t, v: v, img: img, user: user, base: base, others: api.others}
 	if res := s.applied(base); res.Status != applier.OK {
 		t.Fatalf("variant %s: apply of everything: %s", name, asJSON(t, res))
 	}

@@ -280,6 +280,9 @@ func (b *builder) packRoot(ctx context.Context) (string, error) {
 	if b.files, err = list(b.staged); err != nil {
 		return "", err
 	}
+	for i, f := range b.files {
+		b.files[i].Package = b.owners[strings.Replace(f.Path, factoryEtc, "/etc", 1)]
+	}
 	key := digest(b.files, rootArgs)
 	was, _ := os.ReadFile(stamp) // none is one that does not fit
 	if _, err := os.Stat(root); err == nil && string(was) == key {

@@ -76,6 +76,8 @@ type File struct {
 	Size   int64  `json:"size,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
 	Link   string `json:"link,omitempty"`
+	// Package is the Debian package that the file is from.
+	Package string `json:"package,omitempty"`
 }
 
 // list returns the files of the staged root. Of directories it tells the mode.

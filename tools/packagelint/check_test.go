@@ -1,6 +1,9 @@
 package packagelint_test
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +34,9 @@ settings = ["settings.motd", "settings.autoscaling", "settings.host-containers"]
 by = "program"
 `
 
+// applyUnit says where rendered files may be.
+var applyUnit = fstest.MapFile{Data: []byte("[Service]\nReadWritePaths=/nowhere\nReadWritePaths=\nReadWritePaths=/etc -/root/\nReadWritePaths=/run/x\n")}
+
 func TestCheck(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -56,7 +62,7 @@ func TestCheck(t *testing.T) {
 		{
 			name: "setting of no variant",
 			packages: fstest.MapFS{
-				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/x\"\ntemplate = \"x.tmpl\"\n")},
+				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/etc/x\"\ntemplate = \"x.tmpl\"\n")},
 				"p/x.tmpl":       {Data: []byte(`{{ optional "kernel.lockdown" | default "" | line }}`)},
 			},
 			want: []string{"p: x.tmpl reads settings.kernel.lockdown, which no variant with this package has"},
@@ -64,15 +70,28 @@ func TestCheck(t *testing.T) {
 		{
 			name: "secret shown",
 			packages: fstest.MapFS{
-				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/{{ .key }}\"\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\n")},
+				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/etc/{{ .key }}\"\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\n")},
 				"p/x.tmpl":       {Data: []byte(`{{ member .value "user-data" | line }}`)},
 			},
 			want: []string{"p: x.tmpl shows the secret settings.host-containers.<name>.user-data: its file wants secret = true"},
 		},
 		{
+			name: "files where none can be written",
+			packages: fstest.MapFS{
+				"p/package.toml": {Data: []byte(reading + files("/var/lib/x", "/root/x", "/etcetera", "/run/x/{{ .key }}", "/{{ .key }}", "/nowhere/x"))},
+				"p/x.tmpl":       {Data: []byte("text\n")},
+			},
+			want: []string{
+				"p: apply may not write /var/lib/x, only below /etc, /root, /run/x: see ReadWritePaths= in apply/apply.service",
+				"p: apply may not write /etcetera, only below /etc, /root, /run/x: see ReadWritePaths= in apply/apply.service",
+				"p: apply may not write /{{ .key }}, only below /etc, /root, /run/x: see ReadWritePaths= in apply/apply.service",
+				"p: apply may not write /nowhere/x, only below /etc, /root, /run/x: see ReadWritePaths= in apply/apply.service",
+			},
+		},
+		{
 			name: "secret beside what is shown",
 			packages: fstest.MapFS{
-				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/{{ .key }}\"\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\n")},
+				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/etc/{{ .key }}\"\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\n")},
 				"p/x.tmpl":       {Data: []byte(`{{ member .value "source" | line }}`)},
 			},
 		},
@@ -80,7 +99,7 @@ func TestCheck(t *testing.T) {
 			name: "member that no template names",
 			packages: fstest.MapFS{
 				"p/package.toml": {Data: []byte(strings.Replace(reading, `, "settings.host-containers"`, "", 1) +
-					"[[config]]\npath = \"/{{ .key }}\"\nmode = \"0600\"\nsecret = true\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\nwhen = [\".enabled\"]\n")},
+					"[[config]]\npath = \"/etc/{{ .key }}\"\nmode = \"0600\"\nsecret = true\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\nwhen = [\".enabled\"]\n")},
 				"p/x.tmpl": {Data: []byte(`{{ member .value "source" | line }}{{ member .value "user-data" | line }}{{ member .value "command" | json }}`)},
 			},
 			want: []string{"v: nothing reads settings.host-containers.<name>.superpowered"},
@@ -92,6 +111,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tt.packages["apply/apply.service"] = &applyUnit
 			problems, err := packagelint.Check(compositions, tt.packages)
 			if err != nil {
 				t.Fatal(err)
@@ -105,6 +125,19 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// files are rendered files at paths, one per host container where a path asks for
+// its name.
+func files(paths ...string) string {
+	var b strings.Builder
+	for _, p := range paths {
+		fmt.Fprintf(&b, "[[config]]\npath = %q\ntemplate = \"x.tmpl\"\n", p)
+		if strings.Contains(p, ".key") {
+			b.WriteString("for-each = \"settings.host-containers\"\n")
+		}
+	}
+	return b.String()
 }
 
 // A setting that a template cannot do without is in every variant with the
@@ -123,8 +156,10 @@ func TestCheckNeeds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			packages := fstest.MapFS{
-				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/x\"\ntemplate = \"x.tmpl\"\n")},
+				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/etc/x\"\ntemplate = \"x.tmpl\"\n")},
 				"p/x.tmpl":       {Data: []byte(tt.template)},
+
+				"apply/apply.service": &applyUnit,
 			}
 			compositions, err := packagelint.Load(variants, packages)
 			if err != nil {
@@ -142,6 +177,18 @@ func TestCheckNeeds(t *testing.T) {
 	}
 }
 
+// Without the unit nobody knows where files may be.
+func TestCheckWithoutApply(t *testing.T) {
+	packages := fstest.MapFS{"p/package.toml": {Data: []byte(reading)}}
+	compositions, err := packagelint.Load(oneVariant(), packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := packagelint.Check(compositions, packages); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Check without apply.service: error %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
 func TestLoadFaults(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -152,7 +199,7 @@ func TestLoadFaults(t *testing.T) {
 		{
 			name: "template that does not parse",
 			packages: fstest.MapFS{
-				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/x\"\ntemplate = \"x.tmpl\"\n")},
+				"p/package.toml": {Data: []byte(reading + "[[config]]\npath = \"/etc/x\"\ntemplate = \"x.tmpl\"\n")},
 				"p/x.tmpl":       {Data: []byte("{{ nosuch }}")},
 			},
 			want: "packages of variant v: template p/x.tmpl:1",

@@ -42,6 +42,13 @@ var hostile = []string{
 // harmless are texts of which one suits most slots.
 var harmless = []string{"harmless", "harmless.example.org", "https://harmless.example.org/", "harmless:NoSchedule", "harmless.example.org/image:1"}
 
+// settled are settings whose types refuse whatever their files cannot hold, so
+// that rendering has nothing left to refuse.
+var settled = []string{
+	"settings.container-registry.mirrors", "settings.kernel.sysctl.", "settings.kubernetes.api-server", "settings.kubernetes.node-taints.",
+	"settings.ntp.options",
+}
+
 // sampled is how long the test goes on without BULKHEAD_SOAK.
 const sampled = 8 * time.Second
 
@@ -193,6 +200,9 @@ func (s *hostileTest) compare(c fitting, at slot, want, got filled) string {
 		if has(got.result.Files, f.Path) {
 			return fmt.Sprintf("%s is rendered in spite of the fault %v", f.Path, &f)
 		}
+		if slices.ContainsFunc(settled, func(name string) bool { return strings.HasPrefix(at.name, name) }) {
+			return fmt.Sprintf("is accepted and then not rendered: %v", &f)
+		}
 		faulty[cmp.Or(f.Path, f.Package)] = true // without its path, the file is one of the package's
 		s.count["faults"]++
 	}
@@ -256,7 +266,11 @@ func spellings(c fitting, at slot, safe, text string) []func(string) string {
 		}
 	}
 	if host, err := url.Parse(safe); err == nil && host.Host != "" { // its host may be shown, and without the slash at its end
-		to, _ := url.Parse(text)
+		address := text
+		if !strings.Contains(address, "://") { // a host with a port
+			address = "https://" + address
+		}
+		to, _ := url.Parse(address)
 		out = append(out, func(s string) string {
 			s = strings.ReplaceAll(strings.ReplaceAll(s, safe, text), strings.TrimSuffix(safe, "/"), strings.TrimSuffix(text, "/"))
 			if to != nil {
@@ -267,17 +281,17 @@ func spellings(c fitting, at slot, safe, text string) []func(string) string {
 	}
 	value, effect, isTaint := strings.Cut(text, ":")
 	switch {
-	case strings.HasSuffix(at.name, "mirrors[].endpoint[]"): // dockerd wants a scheme
+	case strings.HasSuffix(at.name, "mirrors[].endpoint[]"): // is given a scheme
 		out = append(out, func(s string) string {
 			s = strings.ReplaceAll(s, safe, "https://"+text)
-			return strings.ReplaceAll(s, strings.TrimSuffix(safe, "/"), strings.TrimSuffix(text, "/"))
+			return strings.ReplaceAll(s, strings.TrimSuffix(safe, "/"), strings.TrimSuffix("https://"+text, "/"))
 		})
 	case isTaint && strings.HasPrefix(at.name, "settings.kubernetes.node-taints."):
 		out = append(out, strings.NewReplacer("harmless", value, "NoSchedule", effect).Replace)
 	case at.name == "settings.ntp.options[]": // of several words, perhaps
 		out = append(out, as(" "+safe, strings.TrimRight(" "+strings.Join(strings.Fields(text), " "), " ")))
 	case at.setting.Parent().String() == "settings.kernel.sysctl": // systemd-sysctl drops blanks around it
-		out = append(out, as(safe, strings.Trim(text, " ")))
+		out = append(out, as(safe, strings.Trim(text, " \t")))
 	case at.name == "settings.kubernetes.container-runtime-endpoint": // a path, or with its scheme
 		out = append(out, as(safe, "unix://"+text))
 	}

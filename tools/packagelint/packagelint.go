@@ -1,6 +1,6 @@
 // Package packagelint finds what is wrong with packages as parts of variants:
 // templates that read settings which no variant of theirs has, files that show
-// secrets, and settings that nothing reads.
+// secrets or lie where none can be written, and settings that nothing reads.
 //
 // What a definition says about itself is checked where it is read, by package
 // recipe; what is wrong between packages, too. Here these meet the settings.
@@ -75,8 +75,13 @@ func Check(compositions []Composition, packages fs.FS) ([]Problem, error) {
 		return nil, err
 	}
 	out = append(out, idle...)
+	dirs, err := writable(packages)
+	if err != nil {
+		return nil, err
+	}
 	for _, u := range uses(compositions) {
 		out = append(out, missingSources(u.Package, packages)...)
+		out = append(out, misplaced(u.Package, dirs)...)
 		out = append(out, u.unknown()...)
 		out = append(out, u.shown()...)
 	}

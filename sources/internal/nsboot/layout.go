@@ -81,7 +81,7 @@ func Enter() {
 
 // enter puts the files together, makes them all there is, and becomes systemd.
 func (l layout) enter() error {
-	for _, step := range []func() error{l.mountRoot, l.bind, l.write, l.mountKernel, l.devices, l.pivot} {
+	for _, step := range []func() error{l.mountRoot, l.usr, l.bind, l.write, l.sealUsr, l.mountKernel, l.devices, l.pivot} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -130,11 +130,35 @@ func (l layout) mountRoot() error {
 	return mount("tmpfs", filepath.Join(l.Root, "run"), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755")
 }
 
+// inUsr reports whether the machine has files of its own in /usr.
+func (l layout) inUsr() bool {
+	is := func(path string) bool { return strings.HasPrefix(path, "/usr/") }
+	return slices.ContainsFunc(slices.Collect(maps.Keys(l.Files)), is) || slices.ContainsFunc(slices.Collect(maps.Keys(l.Binds)), is)
+}
+
+// usr shows the programs of this machine, with room for files beside them if
+// there are to be some.
+func (l layout) usr() error {
+	usr := filepath.Join(l.Root, "usr")
+	if !l.inUsr() {
+		return bindReadOnly("/usr", usr)
+	}
+	upper, work := filepath.Join(l.Root, ".usr/upper"), filepath.Join(l.Root, ".usr/work")
+	for _, dir := range []string{upper, work} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return mount("overlay", usr, "overlay", 0, "lowerdir=/usr,upperdir="+upper+",workdir="+work)
+}
+
+// sealUsr keeps the machine from writing to its programs.
+func (l layout) sealUsr() error {
+	return mount("", filepath.Join(l.Root, "usr"), "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+}
+
 // bind shows parts of this machine, which cannot be written there.
 func (l layout) bind() error {
-	if err := bindReadOnly("/usr", filepath.Join(l.Root, "usr")); err != nil {
-		return err
-	}
 	for _, path := range slices.Sorted(maps.Keys(l.Binds)) {
 		source, dest := l.Binds[path], filepath.Join(l.Root, path)
 		info, err := os.Stat(source)
@@ -171,7 +195,8 @@ func (l layout) write() error {
 	}
 	for _, unit := range masked {
 		path := filepath.Join(l.Root, "etc/systemd/system", unit)
-		if _, err := os.Lstat(path); err == nil {
+		_, own := l.Files["/usr/lib/systemd/system/"+unit]
+		if _, err := os.Lstat(path); err == nil || own {
 			continue // the test has its own
 		}
 		if err := os.Symlink("/dev/null", path); err != nil {

@@ -1,7 +1,7 @@
 // Package nsboot boots a real systemd in namespaces of its own, for tests.
 //
 // The machine that runs there has the programs of this one, in a /usr that it
-// cannot write to, and nothing else of it: an /etc, a /run and a /var of its own
+// cannot write to and that a test may add files to, and nothing else of it: an /etc, a /run and a /var of its own
 // that are gone afterwards, no network, and no other processes. It takes root's
 // rights and the systemd that Debian's package of that name brings. A test
 // program that boots machines calls Enter first of all in its TestMain.
