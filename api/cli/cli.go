@@ -27,7 +27,7 @@ import (
 // A program is what the commands share: the options that may stand anywhere on
 // the line.
 type program struct {
-	socket   string
+	target   target
 	logLevel string
 	output   string
 	verbose  bool
@@ -41,7 +41,12 @@ func Command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "apiclient",
 		Short: "Show and change the settings of this node",
-		Long: `apiclient talks to the settings API of a node over its socket.
+		Long: `apiclient talks to the settings API of a node: on the node over its socket, from
+elsewhere over TLS. Which node that is, is said by the first of these that is
+there: --socket; --endpoint and --context; $BULKHEAD_ENDPOINT and
+$BULKHEAD_CONTEXT; $BULKHEAD_SOCKET; the context in use (apiclient context use);
+the socket of the node it runs on. An endpoint without certificates of its own
+is reached with those of the context that is named, or else of the one in use.
 
 Without a command it does what raw does: apiclient -u /settings
 
@@ -49,7 +54,8 @@ Exit status: 0 done, 1 failed, 2 misused.`,
 		Example: `  apiclient get
   apiclient set motd="hi there"
   apiclient set --try 5m kernel.lockdown=integrity
-  apiclient history`,
+  apiclient history
+  apiclient --context lab-1 logs -f`,
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -64,6 +70,7 @@ Exit status: 0 done, 1 failed, 2 misused.`,
 		},
 	}
 	p.flags(root.PersistentFlags())
+	complete(root, "context", p.completeContexts)
 	raw.flags(root)
 	for _, name := range []string{"uri", "method", "data", "content-type"} {
 		root.Flags().Lookup(name).Hidden = true // raw explains them
@@ -75,6 +82,8 @@ Exit status: 0 done, 1 failed, 2 misused.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupSettings, Title: "Settings:"},
 		&cobra.Group{ID: groupGenerations, Title: "Generations and transactions:"},
+		&cobra.Group{ID: groupNode, Title: "The node:"},
+		&cobra.Group{ID: groupRemote, Title: "Nodes elsewhere:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
 	root.AddCommand(p.commands()...)
@@ -86,6 +95,8 @@ Exit status: 0 done, 1 failed, 2 misused.`,
 const (
 	groupSettings    = "settings"
 	groupGenerations = "generations"
+	groupNode        = "node"
+	groupRemote      = "remote"
 	groupOther       = "other"
 )
 
@@ -101,12 +112,14 @@ func (p *program) commands() []*cobra.Command {
 			p.validateCommand(), p.schemaCommand(), p.explainCommand(), p.watchCommand()),
 		in(groupGenerations, p.diffCommand(), p.historyCommand(), p.revertCommand(), p.confirmCommand(), p.txCommand(),
 			p.applyStatusCommand()),
+		in(groupNode, p.healthCommand(), p.logsCommand(), p.dmesgCommand(), p.rebootCommand(), p.shutdownCommand()),
+		in(groupRemote, p.contextCommand(), p.pkiCommand()),
 		in(groupOther, p.eventsCommand(), p.rawCommand(), completionCommand()),
 	)
 }
 
 func (p *program) flags(f *pflag.FlagSet) {
-	f.StringVarP(&p.socket, "socket", "s", "", "talk to the API at `PATH` (default $BULKHEAD_SOCKET, then "+client.DefaultSocket+"); --socket-path is the same")
+	p.target.flags(f)
 	f.StringVarP(&p.output, "output", "o", "", "print data as `FORM`: json, toml, yaml or table")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "tell on standard error what is done")
 	f.StringVar(&p.logLevel, "log-level", "", "trace, debug, info, warn or error; `LEVEL` debug and trace are the same as -v")
@@ -181,7 +194,7 @@ func wrongArgs(cmd *cobra.Command, format string, args ...any) error {
 
 // client returns the client that the options ask for.
 func (p *program) client(cmd *cobra.Command) *client.Client {
-	c := client.New(p.socket)
+	c := p.target.client()
 	if p.verbose {
 		c.Trace = func(e client.Exchange) {
 			p.note(cmd, "%s %s: %d in %s", e.Method, e.URI, e.Status, e.Took.Round(10*time.Microsecond))

@@ -36,10 +36,10 @@ func TestWriteError(t *testing.T) {
 		{"faults", &client.Problem{Errors: faults}, "apiclient: settings.a: is wrong\napiclient: settings.c: is wrong\nhint: want b\nf.toml:3:4: warning: settings.d: is old\n", 1},
 		{"refusal", &report.Refusal{Report: report.Report{Faults: faults[:1]}}, "apiclient: settings.a: is wrong\nhint: want b\n", 1},
 		{"problem", &client.Problem{Detail: "unknown", Path: "settings.x", Hint: "did you mean y?"}, "apiclient: settings.x: unknown\nhint: did you mean y?\n", 1},
-		{"forbidden", &client.Problem{Detail: "no", Status: 403}, "apiclient: no\nhint: root and members of group api may change settings, those of api-read may read them\n", 1},
+		{"forbidden", &client.Problem{Detail: "no", Status: 403}, "apiclient: no\nhint: root and members of group api may change settings, by /run/api.sock; those of api-read may read them\n", 1},
 		{"several", errors.Join(errors.New("a"), errors.New("b")), "apiclient: a\napiclient: b\n", 1},
 		{"interrupted", fmt.Errorf("GET /: %w", context.Canceled), "apiclient: interrupted\n", 1},
-		{"refused", &client.Unreachable{Socket: "/s", Err: os.ErrPermission}, "apiclient: connect to /s: permission denied\nhint: root and members of the groups api and api-read may use the API\n", 1},
+		{"refused", &client.Unreachable{Socket: "/s", Err: os.ErrPermission}, "apiclient: connect to /s: permission denied\nhint: root and members of group api may use /run/api.sock; members of api-read name the socket for readers: --socket /run/api-read.sock\n", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func completeVariants(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 func (p *program) completeTransactions(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	list, err := client.New(p.socket).Transactions(ctx)
+	list, err := p.client(cmd).Transactions(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -85,7 +85,7 @@ func (p *program) completeTransactions(cmd *cobra.Command, _ []string, _ string)
 func (p *program) completeGenerations(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	list, err := client.New(p.socket).Generations(ctx, 50, 0)
+	list, err := p.client(cmd).Generations(ctx, 50, 0)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -108,7 +108,7 @@ func (p *program) completeKeys(end string) completer {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		api := client.New(p.socket)
+		api := p.client(cmd)
 		s := completionSchema(ctx, api)
 		if name, _, ok := strings.Cut(typed, "="); ok && end != "" {
 			return valuesOf(s, name), cobra.ShellCompDirectiveNoFileComp

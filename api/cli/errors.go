@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"syscall"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/models/report"
@@ -44,6 +42,9 @@ func ExitCode(err error) int {
 	if _, ok := errors.AsType[*UsageError](err); ok {
 		return 2
 	}
+	if e, ok := errors.AsType[*exitStatus](err); ok {
+		return e.code
+	}
 	return 1
 }
 
@@ -65,6 +66,9 @@ func WriteError(w io.Writer, err error) {
 	}
 	if e, ok := errors.AsType[*unapplied](err); ok {
 		e.write(w)
+		return
+	}
+	if _, ok := errors.AsType[*exitStatus](err); ok {
 		return
 	}
 	if errors.Is(err, context.Canceled) {
@@ -126,8 +130,8 @@ func hintFor(err error) string {
 	if e, ok := errors.AsType[*UsageError](err); ok {
 		return e.Hint
 	}
-	if e, ok := errors.AsType[*client.Unreachable](err); ok {
-		return unreachableHint(e)
+	if hint := connectionHint(err); hint != "" {
+		return hint
 	}
 	p, ok := errors.AsType[*client.Problem](err)
 	switch {
@@ -137,8 +141,10 @@ func hintFor(err error) string {
 		return ways[string(p.Code)]
 	case p.Hint != "":
 		return p.Hint
+	case p.Status == http.StatusForbidden && p.Endpoint != "":
+		return "the role in the certificate does not allow that, or the node does not allow the role (settings.api.remote.allowed-roles): reader may read, operator change settings, admin do everything"
 	case p.Status == http.StatusForbidden:
-		return "root and members of group api may change settings, those of api-read may read them"
+		return "root and members of group api may change settings, by " + client.DefaultSocket + "; those of api-read may read them"
 	}
 	return ""
 }
@@ -150,19 +156,6 @@ var ways = map[string]string{
 	"no-try":        "start one with: apiclient set --try 5m KEY=VALUE",
 	"no-generation": "see which there are with: apiclient history",
 	"unknown-apply": "see the last one with: apiclient apply-status",
-}
-
-func unreachableHint(e *client.Unreachable) string {
-	const another = "name another socket with --socket PATH or " + client.SocketVariable
-	switch {
-	case errors.Is(e, fs.ErrPermission):
-		return "root and members of the groups api and api-read may use the API"
-	case errors.Is(e, syscall.ECONNREFUSED):
-		return "apiserver does not run any more; " + another
-	case errors.Is(e, fs.ErrNotExist):
-		return "apiserver does not run here; " + another
-	}
-	return another
 }
 
 // withSource says which text the faults without a source are about.

@@ -30,6 +30,13 @@ func (p *program) remark(cmd *cobra.Command, format string, args ...any) {
 	}
 }
 
+// detail prints words that are only wanted with -v.
+func (p *program) detail(cmd *cobra.Command, format string, args ...any) {
+	if p.verbose {
+		p.note(cmd, format, args...)
+	}
+}
+
 // A colour is a way to print on a terminal.
 type colour string
 

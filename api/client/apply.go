@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -44,6 +45,14 @@ func waitText(d time.Duration) string {
 		return ""
 	}
 	return d.String()
+}
+
+// ApplyCurrent has the current settings applied and waits for the end of that,
+// for at most wait.
+func (c *Client) ApplyCurrent(ctx context.Context, wait time.Duration) (Apply, error) {
+	var a Apply
+	_, err := c.do(ctx, Request{Method: http.MethodPost, URI: uri("/tx/apply", "wait", wait.String())}, &a)
+	return a, err
 }
 
 // Applies lists the applies that the API remembers, newest first: at most

@@ -1,9 +1,12 @@
-// Package client talks to the settings API of a node over its Unix socket.
+// Package client talks to the settings API of a node, over its Unix socket or
+// over the network.
 //
 // The zero Client works on a node: it uses the socket that BULKHEAD_SOCKET
-// names, or the usual one. An answer that refuses a request is a *Problem,
-// which carries every fault the API found; a socket that nobody answers is an
-// *Unreachable.
+// names, or the usual one. With a Remote it talks TLS to a node elsewhere. An
+// answer that refuses a request is a *Problem, which carries every fault the
+// API found. Where nobody answers, the error is an *Unreachable; where somebody
+// does whom we may not trust, an *Untrusted; where the node does not trust us,
+// a *Rejected.
 //
 // Methods come in the order of the routes. Do is for whatever has no method of
 // its own.
@@ -29,6 +32,9 @@ import (
 // DefaultSocket is where the API of a node listens.
 const DefaultSocket = "/run/api.sock"
 
+// ReaderSocket is where the API of a node listens for callers that only read.
+const ReaderSocket = "/run/api-read.sock"
+
 // SocketVariable is the environment variable that names another socket.
 const SocketVariable = "BULKHEAD_SOCKET"
 
@@ -47,14 +53,25 @@ const maxAnswer = 64 << 20
 // must not be copied after its first use.
 type Client struct {
 	Socket string         // empty means BULKHEAD_SOCKET, then DefaultSocket
+	Remote *Remote        // instead of Socket
 	Trace  func(Exchange) // if set, is told of every answer
 
-	once sync.Once
-	http *http.Client
+	once  sync.Once
+	http  *http.Client
+	err   error         // why there can be no connection
+	pause time.Duration // between attempts while something is waited for; a second if 0
 }
 
 // New returns a Client for the API at socket; see Client.Socket.
 func New(socket string) *Client { return &Client{Socket: socket} }
+
+// Broken returns a Client that answers every request with err. It stands for
+// one that could not be made, where that is no fault until it is used.
+func Broken(err error) *Client {
+	c := &Client{}
+	c.once.Do(func() { c.err = err })
+	return c
+}
 
 // An Exchange is a request that was answered.
 type Exchange struct {
@@ -63,35 +80,44 @@ type Exchange struct {
 	Took        time.Duration
 }
 
-// An Unreachable says that no API answers at a socket.
-type Unreachable struct {
-	Socket string
-	Err    error
-}
-
-// Error names the socket and what connecting to it gave.
-func (e *Unreachable) Error() string { return fmt.Sprintf("connect to %s: %v", e.Socket, e.Err) }
-
-// Unwrap returns the cause.
-func (e *Unreachable) Unwrap() error { return e.Err }
-
 func (c *Client) socket() string {
 	return cmp.Or(c.Socket, os.Getenv(SocketVariable), DefaultSocket)
 }
 
-func (c *Client) transport() *http.Client {
+// transport returns what sends requests.
+func (c *Client) transport() (*http.Client, error) {
 	c.once.Do(func() {
-		path := c.socket()
+		dial, err := c.dialer()
+		if err != nil {
+			c.err = err
+			return
+		}
 		c.http = &http.Client{
 			Transport: &http.Transport{
-				DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, path) },
-				DisableCompression: true, // the bytes do not leave the machine
+				DialContext: dial, DialTLSContext: dial, // which of them depends on the scheme
+				DisableCompression: true, // answers are small, or streams
 				IdleConnTimeout:    time.Minute,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	})
-	return c.http
+	return c.http, c.err
+}
+
+// A dialFunc connects to the API, whatever address it is given.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (c *Client) dialer() (dialFunc, error) {
+	if c.Remote == nil {
+		path := c.socket()
+		return func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, path) }, nil
+	}
+	remote := *c.Remote
+	config, err := remote.config()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return remote.dial(ctx, config) }, nil
 }
 
 func dial(ctx context.Context, path string) (net.Conn, error) {
@@ -100,13 +126,7 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err // the rest repeats the path
-	}
-	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
-		err = sys.Err
-	}
-	return nil, &Unreachable{Socket: path, Err: err}
+	return nil, &Unreachable{Socket: path, Err: bare(err)}
 }
 
 // A Request is one request to the API.
@@ -141,7 +161,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		return Response{}, fmt.Errorf("%s %s: the answer is longer than %d bytes", r.method(), r.URI, maxAnswer)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		return Response{}, problemFrom(r, res, body)
+		return Response{}, c.problem(r, res, body)
 	}
 	return Response{Status: res.StatusCode, Header: res.Header, Body: body}, nil
 }
@@ -156,6 +176,9 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.method(), r.URI, err)
 	}
+	if c.Remote != nil {
+		u.Scheme, u.Host = "https", c.Remote.Endpoint
+	}
 	req.URL, req.Host = u, u.Host
 	for name, value := range map[string]string{"Content-Type": r.ContentType, "If-Match": r.IfMatch, "Last-Event-ID": r.LastEventID} {
 		if value != "" {
@@ -163,17 +186,52 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 		}
 	}
 	start := time.Now()
-	res, err := c.transport().Do(req)
+	h, err := c.transport()
 	if err != nil {
-		if u, ok := errors.AsType[*Unreachable](err); ok {
-			return nil, u
-		}
-		return nil, fmt.Errorf("%s %s: %w", r.method(), r.URI, cause(err))
+		return nil, err
+	}
+	res, err := h.Do(req)
+	if err != nil {
+		return nil, c.sendError(r, err)
 	}
 	if c.Trace != nil {
 		c.Trace(Exchange{Method: r.method(), URI: r.URI, Status: res.StatusCode, Took: time.Since(start)})
 	}
 	return res, nil
+}
+
+// sendError says why r got no answer.
+func (c *Client) sendError(r Request, err error) error {
+	if e, ok := errors.AsType[*Unreachable](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*Untrusted](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*Rejected](err); ok {
+		return e
+	}
+	if alert, ok := alertIn(err); ok { // with TLS 1.3 it comes after the handshake
+		return &Rejected{c.Remote.Endpoint, alert}
+	}
+	return fmt.Errorf("%s %s: %w", r.method(), r.URI, cause(err))
+}
+
+// open sends r, whose answer is a stream that the caller reads and closes.
+func (c *Client) open(ctx context.Context, r Request) (io.ReadCloser, error) {
+	res, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode < http.StatusBadRequest {
+		return res.Body, nil
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: read the answer: %w", r.method(), r.URI, cause(err))
+	}
+	return nil, c.problem(r, res, body)
 }
 
 func (r Request) method() string { return cmp.Or(r.Method, http.MethodGet) }

@@ -157,6 +157,11 @@ func TestRequests(t *testing.T) {
 			}},
 		},
 		{
+			name: "apply", answer: `{"id":"x","status":"ok"}`,
+			call: func(c *client.Client) (any, error) { return c.ApplyCurrent(ctx, time.Minute) },
+			sent: "POST /tx/apply?wait=1m0s", want: client.Apply{ID: "x", Status: applier.OK},
+		},
+		{
 			name: "drop", answer: `["settings.motd"]`,
 			call: func(c *client.Client) (any, error) { return c.Drop(ctx, "t") },
 			sent: "DELETE /tx?tx=t", want: []string{"settings.motd"},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -80,23 +79,13 @@ func (c *Client) Events(ctx context.Context, r EventsRequest) (*EventStream, err
 
 func (s *EventStream) connect(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	r := Request{URI: s.uri, LastEventID: s.lastID}
-	res, err := s.api.send(ctx, r)
+	body, err := s.api.open(ctx, Request{URI: s.uri, LastEventID: s.lastID})
 	if err != nil {
 		cancel()
 		return err
 	}
-	if res.StatusCode >= http.StatusBadRequest {
-		defer cancel()
-		defer res.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		if err != nil {
-			return fmt.Errorf("GET %s: read the answer: %w", s.uri, err)
-		}
-		return problemFrom(r, res, body)
-	}
-	conn := &connection{body: res.Body, cancel: cancel, watchdog: time.AfterFunc(s.idle, cancel)}
-	conn.messages = newMessageReader(res.Body, func() { conn.watchdog.Reset(s.idle) })
+	conn := &connection{body: body, cancel: cancel, watchdog: time.AfterFunc(s.idle, cancel)}
+	conn.messages = newMessageReader(body, func() { conn.watchdog.Reset(s.idle) })
 	conn.messages.id, conn.messages.lastID = s.lastID, s.lastID
 	s.conn = conn
 	return nil
@@ -128,17 +117,14 @@ func (s *EventStream) Next(ctx context.Context) (Event, error) {
 }
 
 // reconnect makes sure that there is a connection. An API that is not there
-// may come back; one that says no is believed, unless it is only busy.
+// may come back.
 func (s *EventStream) reconnect(ctx context.Context) error {
 	for s.conn == nil {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(s.pause):
+		if err := sleep(ctx, s.pause); err != nil {
+			return err
 		}
 		err := s.connect(ctx)
-		p, refused := errors.AsType[*Problem](err)
-		if refused && p.Status != http.StatusTooManyRequests && p.Status < http.StatusInternalServerError {
+		if final(err) {
 			return err
 		}
 		if ctx.Err() != nil {

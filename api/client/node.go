@@ -36,7 +36,7 @@ func (c *Client) Schema(ctx context.Context) ([]byte, error) {
 
 // Health is how the API itself is.
 type Health struct {
-	Status     string          `json:"status"` // ok or degraded
+	Status     string          `json:"status"` // starting, ok or degraded
 	Faults     []report.Fault  `json:"faults,omitempty"`
 	Generation uint64          `json:"generation"`
 	Try        json.RawMessage `json:"try,omitempty"`
@@ -44,7 +44,7 @@ type Health struct {
 	Variant    string          `json:"variant"`
 }
 
-// Health reads how the API itself is.
+// Health reads how the node is.
 func (c *Client) Health(ctx context.Context) (Health, error) {
 	var h Health
 	if _, err := c.do(ctx, Request{URI: "/health"}, &h); err != nil {

@@ -24,6 +24,8 @@ type Problem struct {
 
 	Method string `json:"-"` // of the request
 	URI    string `json:"-"`
+
+	Endpoint string `json:"-"` // that answered; empty for a socket
 }
 
 // Error gives the first fault and the number of the others; without faults,
@@ -43,6 +45,15 @@ func (p *Problem) Report() report.Report {
 	var r report.Report
 	r.Add(p.Errors...)
 	return r
+}
+
+// problem makes the Problem of an answer.
+func (c *Client) problem(r Request, res *http.Response, body []byte) *Problem {
+	p := problemFrom(r, res, body)
+	if c.Remote != nil {
+		p.Endpoint = c.Remote.Endpoint
+	}
+	return p
 }
 
 // problemFrom makes the Problem of an answer. Bodies that are not problem

@@ -36,6 +36,8 @@ func (s scripted) read() (a struct {
 	return a, json.Unmarshal(data, &a)
 }
 
+func (scripted) Warm(context.Context, applier.OS) error { return nil }
+
 func (s scripted) Plan(context.Context, applier.Request) (applier.Plan, error) {
 	a, err := s.read()
 	return a.Plan, err

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/cli"
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/api/event"
+	"github.com/bulkhead-os/bulkhead/api/journal"
+	"github.com/bulkhead-os/bulkhead/api/remote"
 	"github.com/bulkhead-os/bulkhead/api/server"
 	"github.com/bulkhead-os/bulkhead/api/store"
 	"github.com/bulkhead-os/bulkhead/models/variant"
@@ -27,16 +32,17 @@ func TestMain(m *testing.M) {
 }
 
 // Each script has a server of its own, as it is on a node of the variant, with
-// the clock standing still.
+// the clock standing still unless it has a file real-time.
 func TestScripts(t *testing.T) {
 	v, err := variant.Load(variants.Files, "metal-k8s-1.36")
 	if err != nil {
 		t.Fatal(err)
 	}
+	journalctl(t)
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return startServer(env, v) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"streams": waitForStreams},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"streams": waitForStreams, "gate": openGate, "asked": waitForRequest, "answered": waitForAnswers},
 	})
 }
 
@@ -45,6 +51,9 @@ func TestScripts(t *testing.T) {
 // packages has a catalogue.
 func startServer(env *testscript.Env, v *variant.Variant) error {
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	if _, err := os.Stat(filepath.Join(env.WorkDir, "real-time")); err == nil {
+		now = time.Now
+	}
 	state := filepath.Join(env.WorkDir, ".state")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return err
@@ -61,6 +70,8 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 		OS:      server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
 		Access:  server.Access{OwnUser: true},
 		Applier: applierIn(env.WorkDir), Catalogue: catalogueIn(env.WorkDir),
+		Journal: journal.Journal{},
+		Network: server.Network{Dir: state, Report: reportIn(env.WorkDir), Limits: remote.Limits{Handshakes: 1000}},
 	})
 	socket := filepath.Join(env.WorkDir, "api.sock")
 	l, err := net.Listen("unix", socket)
@@ -77,28 +88,61 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 			env.T().Log("stop the server:", err)
 		}
 	})
+	if node, err := startNode(env, forwardTo(socket)); err != nil {
+		return err
+	} else if node != "" {
+		socket = node
+	}
 	env.Setenv(client.SocketVariable, socket)
+	env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 	env.Setenv("NO_PROXY", "*")
 	// With the race detector every program would sleep a second at its end.
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return nil
 }
 
-// waitForStreams waits until N programs follow events: streams N.
-func waitForStreams(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: streams N")
+// forwardTo passes requests on to the API at socket.
+func forwardTo(socket string) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "localhost" },
+		FlushInterval: -1,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}},
 	}
-	want := "\nbulkhead_event_streams " + args[0] + "\n"
-	c := client.New(ts.Getenv(client.SocketVariable))
+}
+
+// waitForStreams waits until N programs follow events: streams N [SOCKET].
+func waitForStreams(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: streams N [SOCKET]")
+	}
+	socket := ts.Getenv(client.SocketVariable)
+	if len(args) == 2 {
+		socket = args[1]
+	}
+	waitForMetric(ts, socket, "bulkhead_event_streams "+args[0])
+}
+
+// waitForAnswers waits until N requests to GET a route were answered: answered
+// ROUTE N.
+func waitForAnswers(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: answered ROUTE N")
+	}
+	waitForMetric(ts, ts.Getenv(client.SocketVariable), fmt.Sprintf(`bulkhead_requests_total{method="GET",route=%q,status="200"} %s`, args[0], args[1]))
+}
+
+func waitForMetric(ts *testscript.TestScript, socket, line string) {
+	c := client.New(socket)
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		res, err := c.Do(context.Background(), client.Request{URI: "/metrics"})
 		ts.Check(err)
-		if strings.Contains(string(res.Body), want) {
+		if strings.Contains(string(res.Body), "\n"+line+"\n") {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("there are not %s streams after 30 s:\n%s", args[0], res.Body)
+			ts.Fatalf("there is no %s after 30 s:\n%s", line, res.Body)
 		}
 	}
 }
