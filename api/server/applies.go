@@ -16,6 +16,8 @@ import (
 
 // An Applier makes files and units what settings say.
 type Applier interface {
+	// Warm gets ready for an apply that is likely to be asked for soon.
+	Warm(ctx context.Context, os applier.OS) error
 	// Plan returns what an apply would do.
 	Plan(ctx context.Context, r applier.Request) (applier.Plan, error)
 	// Apply carries r out and tells of each item when it is done.
@@ -70,6 +72,22 @@ func newApplies() *applies { return &applies{wake: make(chan struct{}, 1)} }
 // request returns the apply that carries out what is current now, or something
 // newer.
 func (l *applies) request(reason string, actor store.Actor, generation uint64, now time.Time) apply {
+	a := l.enter(reason, actor, generation, now)
+	l.rouse()
+	return a
+}
+
+// rouse has the apply that waits carried out.
+func (l *applies) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// enter is request for an apply that may still wait for a while: until rouse is
+// called, or something else is requested.
+func (l *applies) enter(reason string, actor store.Actor, generation uint64, now time.Time) apply {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.list); n > 0 && l.list[n-1].Status == applyWaiting && !l.over {
@@ -87,11 +105,6 @@ func (l *applies) request(reason string, actor store.Actor, generation uint64, n
 	}
 	if l.over {
 		close(a.ended)
-		return *a
-	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
 	}
 	return *a
 }

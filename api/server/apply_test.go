@@ -23,6 +23,8 @@ import (
 type fakeApplier struct {
 	hold chan struct{} // when it is there, every apply waits for a value, or for its context
 
+	warmed chan applier.OS // when it is there, it gets what Warm is given, until its context ends
+
 	mu       sync.Mutex
 	requests []string // "plan" or "apply", generation and settings
 	reasons  []string
@@ -36,6 +38,15 @@ func (f *fakeApplier) note(what string, r applier.Request) {
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, fmt.Sprintf("%s %d %s", what, r.Generation, r.Settings))
 	f.reasons = append(f.reasons, strings.Split(r.Reason, ",")[0])
+}
+
+func (f *fakeApplier) Warm(ctx context.Context, os applier.OS) error {
+	select {
+	case f.warmed <- os:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (f *fakeApplier) Plan(_ context.Context, r applier.Request) (applier.Plan, error) {
@@ -287,6 +298,44 @@ func TestApplyEvents(t *testing.T) {
 	if diff := cmp.Diff([]string{"true apply-started running ", "true apply-finished ok files: 1, programs: 0, units: 0"}, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+}
+
+// The apply service gets ready while its caller goes on. One that does not
+// answer keeps nobody waiting.
+func TestExpectedApply(t *testing.T) {
+	tests := []struct {
+		name, route, contentType, body string
+	}{
+		{"document", "PATCH /settings", "json", `{"motd":"a"}`},
+		{"pairs", "PATCH /settings/keypair", "json", `{"request_payload":["motd=a"]}`},
+		{"unset", "DELETE /settings?keys=settings.motd", "", ""},
+		{"revert", "POST /generations/1/revert?apply=1", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fakeApplier{warmed: make(chan applier.OS)}
+			n := start(t, withApplier(f))
+			n.do(request{line: tt.route, kind: tt.contentType, body: tt.body})
+			want := applier.OS{Variant: "test-dev", Arch: "x86_64", Version: "1.2.3", Pretty: "Bulkhead 1.2.3 (test-dev)", Build: "abcdef"}
+			select {
+			case got := <-f.warmed:
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("Warm (-want +got):\n%s", diff)
+				}
+			case <-time.After(10 * time.Second):
+				t.Errorf("%s: the applier is not told to get ready", tt.route)
+			}
+		})
+	}
+	t.Run("no answer", func(t *testing.T) {
+		f := &fakeApplier{} // its Warm hangs
+		n := start(t, withApplier(f))
+		n.must("PATCH /settings", "json", `{"motd":"a"}`)
+		n.must("POST /tx/commit_and_apply?wait=10s", "", "")
+		if diff := cmp.Diff([]string{"apply 1 " + withMotd("a")}, f.seen()); diff != "" {
+			t.Errorf("requests to the applier (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestPlanOfHost(t *testing.T) {

@@ -58,11 +58,12 @@ func (s *Server) carryOut(ctx context.Context, a *apply, snap *store.Snapshot) {
 // applyRequest returns the request for settings, which are given with their
 // secrets.
 func (s *Server) applyRequest(generation uint64, effective []byte) applier.Request {
+	return applier.Request{Generation: generation, Settings: effective, OS: s.applyOS()}
+}
+
+func (s *Server) applyOS() applier.OS {
 	o := s.opt.OS
-	return applier.Request{
-		Generation: generation, Settings: effective,
-		OS: applier.OS{Variant: o.VariantID, Arch: o.Arch, Version: o.VersionID, Pretty: o.PrettyName, Build: o.BuildID},
-	}
+	return applier.OS{Variant: o.VariantID, Arch: o.Arch, Version: o.VersionID, Pretty: o.PrettyName, Build: o.BuildID}
 }
 
 // announce publishes an event about the apply called id.
@@ -116,9 +117,16 @@ func (c *call) applying() (applying, error) {
 	return applying{wanted: true, waits: waits, wait: wait}, err
 }
 
-// startApply has the current settings applied for the caller.
-func (s *Server) startApply(c *call, reason string, generation uint64) apply {
-	a := s.applies.request(reason, c.actor(), generation, s.opt.Now())
+// startApply has the current settings applied for the caller. What is applied
+// may cut off callers on the network: unless they wait for it, they have their
+// answer first.
+func (s *Server) startApply(c *call, reason string, generation uint64, how applying) apply {
+	a := s.applies.enter(reason, c.actor(), generation, s.opt.Now())
+	if c.peer.caller != nil && !how.waits {
+		c.afterwards(s.applies.rouse)
+	} else {
+		s.applies.rouse()
+	}
 	c.entry.Note = "apply " + a.ID
 	c.w.Header().Set("Bulkhead-Apply", a.ID)
 	c.w.Header().Set("Bulkhead-Applied", "started")
@@ -164,7 +172,7 @@ func (s *Server) sendApplied(c *call, done store.Committed, reason string, how a
 	case s.opt.Applier == nil:
 		c.w.Header().Set("Bulkhead-Applied", "no")
 	default:
-		started := s.startApply(c, reason, done.Generation.ID)
+		started := s.startApply(c, reason, done.Generation.ID, how)
 		a = &started
 	}
 	if !how.waits {
@@ -198,7 +206,7 @@ func (s *Server) applyCurrent(c *call) error {
 		return problem.New(problem.NoApply, "settings are stored and served, and nothing here applies them").
 			WithHint("the daemon runs without an apply service, as in a sandbox")
 	}
-	a := s.startApply(c, "apply", s.opt.Store.Snapshot().Current.ID)
+	a := s.startApply(c, "apply", s.opt.Store.Snapshot().Current.ID, how)
 	if !how.waits {
 		return c.done()
 	}

@@ -20,8 +20,9 @@ type call struct {
 	route  *Route
 	peer   *Peer
 	query  query
-	status int // 0 until the answer has begun
-	body   int // bytes of a large body, while its slot is taken
+	status int    // 0 until the answer has begun
+	body   int    // bytes of a large body, while its slot is taken
+	after  func() // what is done when the answer is out; nil for nothing
 
 	audited bool
 	entry   audit.Entry
@@ -34,6 +35,7 @@ func (s *Server) handle(rt *Route) http.HandlerFunc {
 		*c = call{w: w, r: r, route: rt, peer: peerFrom(r.Context()), audited: rt.Changes}
 		defer func() {
 			s.finish(c)
+			c.conclude()
 			*c = call{} // keep nothing of the request
 			s.calls.Put(c)
 		}()
@@ -98,10 +100,14 @@ func (s *Server) refuse(c *call, p *problem.Problem) {
 func (s *Server) record(c *call) {
 	e := c.entry
 	e.Time = s.opt.Now()
-	e.Actor, e.UID, e.PID, e.Role, e.Via = c.peer.name, c.peer.UID, c.peer.PID, c.peer.Role.String(), "socket"
+	e.Actor, e.UID, e.PID, e.Role, e.Via = c.peer.name, c.peer.UID, c.peer.PID, c.peer.Role.String(), c.peer.via()
+	e.Remote = c.peer.address()
 	e.Method, e.Route, e.Result = c.r.Method, c.route.Path, c.status
 	s.opt.Notices.Audit.Append(e)
 	log := s.opt.Log.With("method", e.Method, "route", e.Route, "status", e.Result, "actor", e.Actor)
+	if e.Remote != "" {
+		log = log.With("address", e.Remote)
+	}
 	switch {
 	case e.Code != "":
 		log.Info("request", "code", e.Code)
@@ -123,7 +129,7 @@ func (c *call) mention(keys []key.Key) {
 
 // actor returns the caller as the store records it.
 func (c *call) actor() store.Actor {
-	return store.Actor{Name: c.peer.name, UID: c.peer.UID, PID: c.peer.PID, Role: c.peer.Role.String(), Via: "socket"}
+	return store.Actor{Name: c.peer.name, UID: c.peer.UID, PID: c.peer.PID, Role: c.peer.Role.String(), Via: c.peer.via()}
 }
 
 // transaction returns the name of the transaction and notes it.
@@ -150,6 +156,7 @@ func (c *call) reveal() (bool, error) {
 // Content types as header values, which are shared between answers.
 var (
 	jsonType   = []string{"application/json"}
+	ndjsonType = []string{typeNDJSON}
 	tomlType   = []string{"application/toml"}
 	yamlType   = []string{"application/yaml"}
 	schemaType = []string{"application/schema+json"}

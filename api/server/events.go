@@ -66,6 +66,8 @@ func (s *Server) stream(c *call, stream *event.Stream) {
 			if !c.push([]byte(":\n\n")) {
 				return
 			}
+		case <-c.peer.closing():
+			return
 		case <-c.r.Context().Done():
 			return
 		}

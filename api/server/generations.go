@@ -190,6 +190,7 @@ func (s *Server) revert(c *call) error {
 		return err
 	}
 	if how.wanted && s.opt.Applier != nil {
+		s.expectApply()
 		s.owed.begin()
 		defer s.owed.end(s.applies.busy)
 	}

@@ -24,7 +24,7 @@ import (
 
 // groups are those of the variant that the tests run: real settings, few
 // enough for whole documents in tables.
-var groups = []string{"motd", "updates", "ntp", "kernel", "network", "metrics", "host-containers", "kubernetes", "container-registry", "boot"}
+var groups = []string{"motd", "updates", "ntp", "kernel", "network", "metrics", "host-containers", "kubernetes", "container-registry", "boot", "api"}
 
 const defaults = `
 motd = "Welcome!"

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +13,17 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/report"
 )
 
-// A health is how the daemon is.
+// A Host tells about the node on which the daemon runs.
+type Host interface {
+	// Faults returns what is wrong with the node beyond the daemon.
+	Faults(ctx context.Context) []report.Fault
+	// Booted reports whether the boot is complete.
+	Booted() bool
+}
+
+// A health is how the node is.
 type health struct {
-	Status     string         `json:"status"` // ok or degraded
+	Status     string         `json:"status"` // starting, ok or degraded
 	Faults     []report.Fault `json:"faults"`
 	Generation uint64         `json:"generation"`
 	Try        *store.Try     `json:"try,omitempty"`
@@ -27,18 +36,22 @@ type health struct {
 func (s *Server) getHealth(c *call) error {
 	snap := s.opt.Store.Snapshot()
 	h := health{
-		Status: "ok", Faults: s.faults(), Generation: snap.Current.ID, Try: snap.Try,
+		Status: "ok", Faults: s.faults(c.r.Context()), Generation: snap.Current.ID, Try: snap.Try,
 		Version: s.opt.OS.VersionID, Variant: s.opt.OS.VariantID,
 		Uptime: s.opt.Now().Sub(s.start).Round(time.Millisecond).Seconds(),
 	}
-	if slices.ContainsFunc(h.Faults, func(f report.Fault) bool { return f.Severity != report.Info }) {
+	switch {
+	case s.opt.Host != nil && !s.opt.Host.Booted():
+		h.Status = "starting" // what is wrong now may come right
+	case slices.ContainsFunc(h.Faults, func(f report.Fault) bool { return f.Severity != report.Info }):
 		h.Status = "degraded"
 	}
 	return c.sendJSON(h)
 }
 
-// faults returns what is wrong with the daemon or the settings, never nil.
-func (s *Server) faults() []report.Fault {
+// faults returns what is wrong with the daemon, the settings or the node, never
+// nil.
+func (s *Server) faults(ctx context.Context) []report.Fault {
 	out := append([]report.Fault{}, s.opt.Store.Health()...)
 	if err := s.opt.Notices.Audit.Err(); err != nil {
 		out = append(out, report.Fault{Severity: report.Error, Code: codeAudit, Detail: err.Error(), Hint: "changes are made and not recorded until the file can be written again"})
@@ -48,6 +61,10 @@ func (s *Server) faults() []report.Fault {
 			Severity: report.Error, Code: codeApply, Hint: "GET /applies/" + a.ID + " says more; POST /tx/apply tries again",
 			Detail: fmt.Sprintf("generation %d was not applied in full: %s", a.Generation, strings.Join(a.failures(), "; ")),
 		})
+	}
+	out = append(out, s.networkFaults()...)
+	if s.opt.Host != nil {
+		out = append(out, s.opt.Host.Faults(ctx)...)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,39 @@ func TestHealth(t *testing.T) {
 	n.must("POST /tx/commit?try=1h", "", "")
 	if got := decode[health](t, n.do(get("/health"))).Try; got == nil || got.Generation != 2 || got.Base != 1 {
 		t.Errorf("try in GET /health: %+v, want generation 2 on 1", got)
+	}
+}
+
+// A fakeHost is a node that is as its fields say.
+type fakeHost struct {
+	faults []report.Fault
+	booted bool
+}
+
+func (h fakeHost) Faults(context.Context) []report.Fault { return h.faults }
+func (h fakeHost) Booted() bool                          { return h.booted }
+
+func TestHealthOfTheNode(t *testing.T) {
+	info := report.Fault{Severity: report.Info, Code: "grown", Detail: "the disk has grown"}
+	failed := report.Fault{Severity: report.Error, Code: "unit-failed", Detail: "unit x.service has failed"}
+	tests := []struct {
+		name string
+		host fakeHost
+		want string
+	}{
+		{"boots", fakeHost{[]report.Fault{failed}, false}, "starting"},
+		{"well", fakeHost{nil, true}, "ok"},
+		{"something to know", fakeHost{[]report.Fault{info}, true}, "ok"},
+		{"something wrong", fakeHost{[]report.Fault{info, failed}, true}, "degraded"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := start(t, func(o *server.Options) { o.Host = tt.host })
+			got := decode[health](t, n.do(get("/health")))
+			if got.Status != tt.want || len(got.Faults) != len(tt.host.faults) {
+				t.Errorf("GET /health: %+v, want %s and %d faults", got, tt.want, len(tt.host.faults))
+			}
+		})
 	}
 }
 

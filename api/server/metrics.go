@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func (m *metrics) gauges(s *Server) {
 		{"bulkhead_generation", "Current generation of the settings.", func() float64 { return float64(s.opt.Store.Snapshot().Current.ID) }},
 		{"bulkhead_transactions", "Open transactions.", func() float64 { return float64(len(s.opt.Store.Transactions())) }},
 		{"bulkhead_event_streams", "Open event streams.", func() float64 { return float64(s.opt.Notices.Events.Streams()) }},
-		{"bulkhead_faults", "Faults that the health check shows.", func() float64 { return float64(len(s.faults())) }},
+		{"bulkhead_faults", "Faults that the health check shows.", func() float64 { return float64(len(s.faults(context.Background()))) }},
 		{"bulkhead_uptime_seconds", "Time since the daemon started.", func() float64 { return s.opt.Now().Sub(s.start).Seconds() }},
 	} {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value))

@@ -21,6 +21,7 @@ type Notices struct {
 	serving atomic.Bool
 
 	reverted atomic.Pointer[func()] // is called when a try has reverted by itself
+	changed  atomic.Pointer[func()] // is called after every event
 }
 
 // Notify takes an event of the store; it is for store.Options.
@@ -34,6 +35,9 @@ func (n *Notices) Notify(e store.Event) {
 		if f := n.reverted.Load(); f != nil {
 			(*f)()
 		}
+	}
+	if f := n.changed.Load(); f != nil {
+		(*f)()
 	}
 	if n.own(e) {
 		entry := audit.Entry{

@@ -78,18 +78,38 @@ func unquote(s string) string {
 	return b.String()
 }
 
-// facts returns the facts whose names begin with prefix, or all.
-func (o OS) facts(prefix string, all bool) map[string]string {
-	b, err := json.Marshal(o)
-	if err != nil { // five strings
+// facts are what GET /os tells: the facts about the image, and those about the
+// machine where they are known.
+type facts struct {
+	OS
+	Machine
+	Uptime *float64 `json:"uptime,omitempty"` // seconds since the start of the kernel
+}
+
+func (s *Server) facts() facts {
+	f := facts{OS: s.opt.OS, Machine: s.opt.Machine}
+	if f.BootID != "" {
+		f.Uptime = uptime()
+	}
+	return f
+}
+
+// under returns the facts that prefix selects; those who only begin to name the
+// section mean all.
+func (f facts) under(prefix string) map[string]any {
+	if prefix = strings.TrimPrefix(prefix, osSection); strings.HasPrefix(osSection, prefix) {
+		prefix = ""
+	}
+	b, err := json.Marshal(f)
+	if err != nil { // strings and a number
 		panic("server: " + err.Error())
 	}
-	var m map[string]string
+	var m map[string]any
 	if err := json.Unmarshal(b, &m); err != nil {
 		panic("server: " + err.Error())
 	}
 	for name := range m {
-		if !all && !strings.HasPrefix(name, prefix) {
+		if !strings.HasPrefix(name, prefix) {
 			delete(m, name)
 		}
 	}
@@ -103,10 +123,7 @@ func (s *Server) getOS(c *call) error {
 		return err
 	}
 	if !given {
-		return c.sendJSON(s.opt.OS)
+		return c.sendJSON(s.facts())
 	}
-	if strings.HasPrefix(osSection, prefix) {
-		return c.sendJSON(s.opt.OS)
-	}
-	return c.sendJSON(s.opt.OS.facts(strings.TrimPrefix(prefix, osSection), false))
+	return c.sendJSON(s.facts().under(prefix))
 }

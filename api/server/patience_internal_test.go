@@ -20,6 +20,8 @@ func (slowApplier) Plan(context.Context, applier.Request) (applier.Plan, error) 
 	return applier.Plan{}, nil
 }
 
+func (slowApplier) Warm(context.Context, applier.OS) error { return nil }
+
 func (d slowApplier) Apply(ctx context.Context, r applier.Request, _ func(applier.Item)) (applier.Result, error) {
 	select {
 	case <-time.After(time.Duration(d)):

@@ -24,6 +24,11 @@ func (s *Server) withPeer(ctx context.Context, c net.Conn) context.Context {
 	} else {
 		s.opt.Access.identify(p, uint32(os.Getuid()))
 	}
+	if sc, ok := c.(*slotConn); !ok {
+		p.limit(None)
+	} else {
+		p.limit(sc.most)
+	}
 	return context.WithValue(ctx, peerKey{}, p)
 }
 

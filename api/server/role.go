@@ -3,6 +3,8 @@ package server
 import (
 	"fmt"
 	"slices"
+
+	"github.com/bulkhead-os/bulkhead/api/remote"
 )
 
 // A Role says what a caller may do; a higher one may do all that a lower may.
@@ -30,7 +32,8 @@ type Access struct {
 	OwnUser bool
 }
 
-// A Peer is the program at the other end of a connection.
+// A Peer is the program at the other end of a connection. Of one that comes from
+// the network only the role is known, and its name.
 type Peer struct {
 	UID    uint32
 	GID    uint32
@@ -39,6 +42,7 @@ type Peer struct {
 	Role   Role
 	System bool // root, or the daemon's own user in a sandbox: may write the generated layer
 	name   string
+	caller *remote.Caller // when it comes from the network
 }
 
 // Name returns how the peer is called in generations and in the audit log.
@@ -60,4 +64,10 @@ func (a Access) identify(p *Peer, own uint32) {
 	case in(a.ReaderGroups):
 		p.Role = Reader
 	}
+}
+
+// limit takes from p what is above the role most.
+func (p *Peer) limit(most Role) {
+	p.Role = min(p.Role, most)
+	p.System = p.System && most == Admin
 }

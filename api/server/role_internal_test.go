@@ -149,6 +149,53 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+// Root, too, only reads by a socket for readers.
+func TestReaderSocket(t *testing.T) {
+	tests := []struct {
+		name   string
+		peer   Peer
+		most   Role
+		role   Role
+		system bool
+	}{
+		{"root", Peer{UID: 0}, Reader, Reader, false},
+		{"admin", Peer{UID: 5, GID: 274}, Reader, Reader, false},
+		{"reader", Peer{UID: 5, GID: 300}, Reader, Reader, false},
+		{"nobody", Peer{UID: 5, GID: 5}, Reader, None, false},
+		{"root by the other socket", Peer{UID: 0}, Admin, Admin, true},
+	}
+	access := Access{AdminGroups: []uint32{274}, ReaderGroups: []uint32{300}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := tt.peer
+			access.identify(&p, 77)
+			p.limit(tt.most)
+			if p.Role != tt.role || p.System != tt.system {
+				t.Errorf("identify and limit(%s) of %+v: role %s, system %t, want %s, %t", tt.most, tt.peer, p.Role, p.System, tt.role, tt.system)
+			}
+		})
+	}
+}
+
+// A caller whose connection did not come by a listener of ours may do nothing.
+func TestForeignConnection(t *testing.T) {
+	s := newServer(t)
+	s.opt.Access.OwnUser = true
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if p := peerFrom(s.withPeer(t.Context(), c)); p.Role != None || p.System {
+		t.Errorf("withPeer of %T: role %s, system %t, want none, false", c, p.Role, p.System)
+	}
+}
+
 // The kernel tells who is at the other end of a socket.
 func TestPeerOfSocket(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))

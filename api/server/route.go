@@ -66,6 +66,8 @@ var (
 const (
 	typeJSON = "application/json"
 	typeText = "text/plain"
+
+	typeNDJSON = "application/x-ndjson"
 )
 
 var routeProblems = struct{ parameter, change, commit []problem.Kind }{
@@ -182,7 +184,8 @@ func transactionRoutes() []Route {
 		{
 			Method: "POST", Path: "/tx/commit_and_apply", Role: Operator, Changes: true, handle: (*Server).commitAndApply,
 			Summary: "Commit a transaction and apply it",
-			About: "As `/tx/commit`. `Bulkhead-Applied` is `started`, and `Bulkhead-Apply` the name of the apply for `/applies/{id}`. " +
+			About: "As `/tx/commit`. To callers on the network who do not wait the answer is sent before the apply begins, which may reconfigure the network. " +
+				"`Bulkhead-Applied` is `started`, and `Bulkhead-Apply` the name of the apply for `/applies/{id}`. " +
 				"Where nothing applies settings the former is `no`. The status is 200 also when the apply fails: the settings are committed.",
 			Params: []Param{paramTx, paramMessage, paramTry, paramWait, paramIfMatch},
 			Status: http.StatusOK, Type: typeJSON, Answer: "Names", Waits: "AppliedChange", Refuses: p.commit,
@@ -247,6 +250,34 @@ func nodeRoutes() []Route {
 			Status: http.StatusOK, Type: typeJSON, Answer: "OS", Refuses: routeProblems.parameter,
 		},
 		{
+			Method: "GET", Path: "/logs", Role: Reader, handle: (*Server).getLogs,
+			Summary: "Lines of the journal, as lines of JSON",
+			About: "The oldest line comes first. Empty lines show that the other side is there. An answer that does not follow has at most the last 100000 lines. " +
+				"`after` and the cursor of the last line seen resume a stream that broke off.",
+			Params: []Param{
+				inQuery("unit", "Name of a unit. What systemd says about it belongs to it."),
+				inQuery("boot", "`0` for this boot, `-1` for the one before it, and so on, or the id of a boot. Without it, or with `all`, those that are kept."),
+				inQuery("priority", "The least syslog level: `emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info`, `debug`, or 0 to 7."),
+				inQuery("since", "The first time: `2026-01-02T03:04:05Z`, a date, or how long ago, as `90s` or `2h`."),
+				inQuery("after", "Cursor of the line before the first."),
+				number(inQuery("lines", "Only the last so many.")),
+				inQuery("kernel", "`1`: only what the kernel says.", "0", "1", "false", "true"),
+				inQuery("follow", "`1`: go on with lines as they come.", "0", "1", "false", "true"),
+			},
+			Status: http.StatusOK, Type: typeNDJSON, Answer: "LogLine",
+			Refuses: []problem.Kind{problem.InvalidParameter, problem.TooManyStreams, problem.NoJournal},
+		},
+		{
+			Method: "POST", Path: "/actions/reboot", Role: Operator, Changes: true, handle: (*Server).reboot,
+			Summary: "Reboot the node", About: "The answer comes first.",
+			Status: http.StatusNoContent, Refuses: []problem.Kind{problem.NoPower},
+		},
+		{
+			Method: "POST", Path: "/actions/shutdown", Role: Operator, Changes: true, handle: (*Server).shutdown,
+			Summary: "Switch the node off", About: "The answer comes first.",
+			Status: http.StatusNoContent, Refuses: []problem.Kind{problem.NoPower},
+		},
+		{
 			Method: "GET", Path: "/schema", Role: Reader, handle: (*Server).getSchema,
 			Summary: "JSON Schema of this node's settings", Status: http.StatusOK, Type: "application/schema+json", Answer: "Any",
 		},
@@ -256,7 +287,8 @@ func nodeRoutes() []Route {
 		},
 		{
 			Method: "GET", Path: "/health", Role: Reader, handle: (*Server).getHealth,
-			Summary: "How the daemon is", Status: http.StatusOK, Type: typeJSON, Answer: "Health",
+			Summary: "How the node is", About: "`starting` until its boot is complete, then `degraded` while there is a fault that is more than an information.",
+			Status: http.StatusOK, Type: typeJSON, Answer: "Health",
 		},
 		{
 			Method: "GET", Path: "/metrics", Role: Reader, handle: (*Server).getMetrics,

@@ -34,7 +34,11 @@ var usualPatience = patience{
 // finishes the requests that are under way, ends the event streams and returns
 // nil. What takes longer than ten seconds is cut off. It also has settings
 // applied, and waits no longer for that when ctx ends.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+//
+// Who comes by one of readers, which are Unix sockets too, gets no role above
+// Reader, be it root. Each socket has a limit of connections of its own, so
+// that readers do not keep others out.
+func (s *Server) Serve(ctx context.Context, l net.Listener, readers ...net.Listener) error {
 	hs := &http.Server{
 		Handler: s.Handler(), ConnContext: s.withPeer,
 		ReadHeaderTimeout: s.patience.header, ReadTimeout: s.patience.read, WriteTimeout: s.patience.write, IdleTimeout: s.patience.idle,
@@ -45,6 +49,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		applyCtx, end := context.WithCancel(ctx)
 		var work sync.WaitGroup
 		work.Go(func() { s.carryOutApplies(applyCtx) })
+		work.Go(func() { s.warmApplies(applyCtx) })
+		defer work.Wait()
+		defer end()
+	}
+	if s.network != nil {
+		networkCtx, end := context.WithCancel(ctx)
+		var work sync.WaitGroup
+		work.Go(func() { s.serveNetwork(networkCtx) })
 		defer work.Wait()
 		defer end()
 	}
@@ -53,8 +65,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		defer stopped.Done()
 		s.stop(hs)
 	})
-	err := hs.Serve(newLimited(l, s.opt.Connections))
-	if unhook() { // not stopped by ctx: the listener broke
+	ended := make(chan error, 1+len(readers))
+	var serving sync.WaitGroup
+	serving.Go(func() { ended <- hs.Serve(newLimited(l, s.opt.Connections, Admin)) })
+	for _, r := range readers {
+		serving.Go(func() { ended <- hs.Serve(newLimited(r, s.opt.Connections, Reader)) })
+	}
+	defer serving.Wait()
+	err := <-ended
+	if unhook() { // not stopped by ctx: a listener broke
 		return errors.Join(fmt.Errorf("serve: %w", err), hs.Close())
 	}
 	stopped.Wait()
@@ -63,6 +82,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 func (s *Server) stop(hs *http.Server) {
 	s.opt.Notices.Events.Close()
+	s.endStreams()
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience.stop)
 	defer cancel()
 	if err := hs.Shutdown(ctx); err != nil {
@@ -78,6 +98,7 @@ func (s *Server) stop(hs *http.Server) {
 // waiting.
 type limited struct {
 	net.Listener
+	most    Role // that its callers get
 	slots   chan struct{}
 	turning chan struct{} // slots for those who get the answer
 	full    []byte        // the answer
@@ -88,7 +109,7 @@ const (
 	turnAwayTime   = time.Second // for the request and the answer together
 )
 
-func newLimited(l net.Listener, n int) *limited {
+func newLimited(l net.Listener, n int, most Role) *limited {
 	p := problem.New(problem.Busy, "there are %d connections already", n)
 	body, err := json.Marshal(p)
 	if err != nil { // strings and a number
@@ -96,7 +117,7 @@ func newLimited(l net.Listener, n int) *limited {
 	}
 	full := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
 		p.Status, http.StatusText(p.Status), problem.ContentType, len(body), body)
-	return &limited{Listener: l, slots: make(chan struct{}, n), turning: make(chan struct{}, turnAwayAtOnce), full: []byte(full)}
+	return &limited{Listener: l, most: most, slots: make(chan struct{}, n), turning: make(chan struct{}, turnAwayAtOnce), full: []byte(full)}
 }
 
 // Accept waits for a connection for which there is room.
@@ -108,7 +129,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		select {
 		case l.slots <- struct{}{}:
-			return wrap(c, l.slots)
+			return wrap(c, l.slots, l.most)
 		default:
 		}
 		select {
@@ -145,15 +166,16 @@ func (l *limited) turnAway(c net.Conn) {
 // A slotConn gives its slot back when it is closed.
 type slotConn struct {
 	*net.UnixConn
+	most Role // that its caller gets
 	free func()
 }
 
-func wrap(c net.Conn, slots chan struct{}) (net.Conn, error) {
+func wrap(c net.Conn, slots chan struct{}, most Role) (net.Conn, error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		return nil, fmt.Errorf("accept: got a connection of %s, want one of a Unix socket", c.LocalAddr().Network())
 	}
-	return &slotConn{u, sync.OnceFunc(func() { <-slots })}, nil
+	return &slotConn{u, most, sync.OnceFunc(func() { <-slots })}, nil
 }
 
 // Close closes the connection.

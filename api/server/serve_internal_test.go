@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,52 @@ func TestSlowClients(t *testing.T) {
 				t.Errorf("Serve: %v", err)
 			}
 		})
+	}
+}
+
+// Sockets for readers have connections of their own: neither side keeps the
+// other out. When one socket breaks, all are given up.
+func TestReadersApart(t *testing.T) {
+	s := newServer(t)
+	s.opt.Access.OwnUser, s.opt.Connections = true, 1
+	var listeners []net.Listener
+	for _, name := range []string{"api", "read"} {
+		l, err := net.Listen("unix", filepath.Join(t.TempDir(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, l)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(t.Context(), listeners[0], listeners[1]) }()
+	for _, tt := range []struct {
+		listener int
+		want     string
+	}{{0, "HTTP/1.1 200 OK"}, {1, "HTTP/1.1 200 OK"}, {0, "HTTP/1.1 503 "}, {1, "HTTP/1.1 503 "}} {
+		c, err := net.Dial("unix", listeners[tt.listener].Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "GET /settings HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(c).ReadString('\n'); !strings.HasPrefix(line, tt.want) {
+			t.Errorf("GET /settings by socket %d: %q, %v, want %s", tt.listener, line, err, tt.want)
+		}
+	}
+	if err := listeners[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil || !strings.HasPrefix(err.Error(), "serve: ") {
+		t.Errorf("Serve after one socket broke: %v, want an error", err)
+	}
+	if c, err := net.Dial("unix", listeners[0].Addr().String()); err == nil {
+		c.Close()
+		t.Error("the other socket still takes connections")
 	}
 }
 

@@ -5,7 +5,8 @@
 // metrics and the API description are all made from it. A handler returns an
 // error, and one place turns errors into problem documents.
 //
-// Callers are known by the credentials of their end of the Unix socket. Reading
+// Callers are known by the credentials of their end of the Unix socket, or by
+// their certificate when they come from the network. Reading
 // settings takes no lock: the answer for the whole document is rendered once
 // per generation.
 package server
@@ -32,6 +33,11 @@ type Options struct {
 	Access   Access
 	Notices  *Notices
 
+	Network   Network           // the zero value: nobody comes from the network
+	Power     Power             // none: nobody reboots the node, or switches it off
+	Journal   Journal           // none: there are no logs to show
+	Machine   Machine           // that the daemon runs on; the zero value: it is not told about
+	Host      Host              // none: health is that of the daemon alone
 	Applier   Applier           // none: settings are stored and served only
 	Owed      string            // file that marks an apply that is owed, in a place that a reboot clears; none
 	Catalogue func() *Catalogue // of the image, called once and only when needed; none
@@ -52,7 +58,9 @@ type Server struct {
 
 	patience patience
 
+	network   *network // nil where nobody comes from the network
 	applies   *applies
+	expected  chan struct{} // has a value when an apply is likely soon
 	owed      *owed
 	catalogue func() *Catalogue
 
@@ -60,6 +68,10 @@ type Server struct {
 	view     atomic.Pointer[view]
 	calls    sync.Pool
 	bodies   chan struct{} // slots for large bodies
+
+	logStreams chan struct{} // slots for readers of the journal
+	ending     chan struct{} // closed when streams are to end
+	endStreams func()        // closes it
 }
 
 // New returns a server.
@@ -81,9 +93,15 @@ func New(opt Options) *Server {
 		patience: usualPatience,
 		bodies:   make(chan struct{}, largeBodies),
 		applies:  newApplies(),
+		expected: make(chan struct{}, 1),
 		owed:     &owed{path: opt.Owed, log: opt.Log},
 		calls:    sync.Pool{New: func() any { return new(call) }},
+
+		logStreams: make(chan struct{}, maxLogStreams),
+		ending:     make(chan struct{}),
 	}
+	s.endStreams = sync.OnceFunc(func() { close(s.ending) })
+	s.network = s.newNetwork()
 	s.catalogue = catalogueOf(opt.Catalogue)
 	s.metrics = newMetrics(s)
 	opt.Notices.serve(opt.Store)

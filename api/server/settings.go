@@ -187,6 +187,7 @@ func (s *Server) patchPairs(c *call) error {
 
 // stage adds what was read to the transaction.
 func (s *Server) stage(c *call, tx string, in schema.Input) error {
+	s.expectApply()
 	err := s.opt.Store.Patch(c.lasting(), store.PatchRequest{
 		Tx: tx, IfMatch: c.ifMatch(), Patch: in.Patch, Actor: c.actor(),
 	})
@@ -281,6 +282,7 @@ func (s *Server) unsetSettings(c *call) error {
 			return err
 		}
 	}
+	s.expectApply()
 	err = s.opt.Store.Patch(c.lasting(), store.PatchRequest{
 		Tx: tx, IfMatch: c.ifMatch(), Patch: unset(keys), Actor: c.actor(),
 	})
@@ -325,14 +327,14 @@ func (s *Server) getRoot(c *call) error {
 			Settings json.RawMessage `json:"settings"`
 			Services section         `json:"services,omitempty"`
 			Files    section         `json:"configuration-files,omitempty"`
-			OS       OS              `json:"os"`
-		}{v.body, s.section(servicesSection), s.section(filesSection), s.opt.OS})
+			OS       facts           `json:"os"`
+		}{v.body, s.section(servicesSection), s.section(filesSection), s.facts()})
 	}
 	var sections struct {
-		Settings json.RawMessage   `json:"settings,omitempty"`
-		Services section           `json:"services,omitempty"`
-		Files    section           `json:"configuration-files,omitempty"`
-		OS       map[string]string `json:"os,omitempty"`
+		Settings json.RawMessage `json:"settings,omitempty"`
+		Services section         `json:"services,omitempty"`
+		Files    section         `json:"configuration-files,omitempty"`
+		OS       map[string]any  `json:"os,omitempty"`
 	}
 	if d := s.underPrefix(v.shown, prefix); d.Len() > 0 {
 		sections.Settings = d.JSON()
@@ -344,7 +346,7 @@ func (s *Server) getRoot(c *call) error {
 		sections.Files = s.section(filesSection).under(filesSection, prefix)
 	}
 	if overlap(prefix, osSection) {
-		sections.OS = s.opt.OS.facts(strings.TrimPrefix(prefix, osSection), strings.HasPrefix(osSection, prefix))
+		sections.OS = s.facts().under(prefix)
 	}
 	return c.sendJSON(sections)
 }

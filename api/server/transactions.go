@@ -81,6 +81,7 @@ func (s *Server) commitAnd(c *call, how applying) error {
 		return err
 	}
 	if how.wanted && s.opt.Applier != nil {
+		s.expectApply()
 		s.owed.begin()
 		defer s.owed.end(s.applies.busy)
 	}

@@ -16,14 +16,16 @@ import (
 
 // Options are what the command line says.
 type Options struct {
-	Root        string
-	Socket      string
-	SocketGID   int // negative: leave the group as it is
-	ApplySocket string
-	Variant     string
-	Image       string
-	LogLevel    string
-	Retain      int
+	Root          string
+	Socket        string
+	SocketGID     int    // negative: leave the group as it is
+	ReadSocket    string // for callers that only read; empty: none
+	ReadSocketGID int    // as SocketGID
+	ApplySocket   string
+	Variant       string
+	Image         string
+	LogLevel      string
+	Retain        int
 }
 
 // A misuse is an error of the caller of a command.
@@ -67,6 +69,8 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 	f.StringVar(&opt.Root, "root", "/", "`DIR` that stands for the root of the node")
 	f.StringVar(&opt.Socket, "socket", "/run/api.sock", "`PATH` of the socket")
 	f.IntVar(&opt.SocketGID, "socket-gid", -1, "group that may use the socket, as a `NUMBER`")
+	f.StringVar(&opt.ReadSocket, "read-socket", "", "`PATH` of a socket whose callers may only read, whoever they are (default: none)")
+	f.IntVar(&opt.ReadSocketGID, "read-socket-gid", -1, "group that may use the socket for reading, as a `NUMBER`")
 	f.StringVar(&opt.ApplySocket, "apply-socket", "", "`PATH` of the apply service's socket (default: "+applySocket+" when it is there and the root is /, else nothing is applied)")
 	f.StringVar(&opt.Variant, "variant", "", "`NAME` of the variant (default: that of the image)")
 	f.StringVar(&opt.Image, "image", "", "`DIR` that holds an image, for its version, variants and packages")

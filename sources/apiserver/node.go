@@ -114,6 +114,9 @@ func access(opt Options) server.Access {
 	if reader, ok := groupID(readerGroup); ok {
 		a.ReaderGroups = []uint32{reader}
 	}
+	if opt.ReadSocketGID > 0 {
+		a.ReaderGroups = append(a.ReaderGroups, uint32(opt.ReadSocketGID))
+	}
 	return a
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"sync"
 
@@ -38,20 +37,22 @@ func Run(ctx context.Context, opt Options, log *slog.Logger) error {
 		return err
 	}
 	defer closing(log, "settings", st.Close)
-	l, err := listen(opt.Socket, opt.SocketGID)
+	sockets, err := listen(opt)
 	if err != nil {
 		return err
 	}
-	srv := server.New(server.Options{
+	options := server.Options{
 		Store: st, Schema: n.variant.Schema, Defaults: n.variant.Defaults, Evaluate: evaluate, OS: n.os,
-		Access: n.access, Notices: notices, Log: log, Applier: applierFor(opt), Owed: filepath.Join(opt.Root, "run/bulkhead/apiserver/apply-owed"), Catalogue: catalogue(n.image, n.variant.Packages, log),
-	})
+		Access: n.access, Notices: notices, Log: log, Host: newHost(opt.Root), Applier: applierFor(opt), Owed: filepath.Join(opt.Root, "run/bulkhead/apiserver/apply-owed"), Catalogue: catalogue(n.image, n.variant.Packages, log),
+	}
+	equip(&options, opt)
+	srv := server.New(options)
 	log.Info("ready", "socket", opt.Socket, "variant", n.variant.Name, "version", n.os.VersionID, "generation", st.Snapshot().Current.ID)
-	return serve(ctx, srv, st, l, log)
+	return serve(ctx, srv, st, sockets, log)
 }
 
 // serve runs the server, and the store's own work as long as it takes.
-func serve(ctx context.Context, srv *server.Server, st *store.Store, l net.Listener, log *slog.Logger) error {
+func serve(ctx context.Context, srv *server.Server, st *store.Store, at sockets, log *slog.Logger) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	var workErr error
@@ -60,7 +61,7 @@ func serve(ctx context.Context, srv *server.Server, st *store.Store, l net.Liste
 	notify(log, daemon.SdNotifyReady)
 	unhook := context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
 	defer unhook()
-	err := srv.Serve(ctx, l)
+	err := srv.Serve(ctx, at.api, at.readers...)
 
 	stop()
 	work.Wait()

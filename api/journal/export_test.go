@@ -1,0 +1,4 @@
+package journal
+
+// Parse is parse, for tests.
+var Parse = parse
