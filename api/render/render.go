@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	maxTime   = time.Second // of one template
-	maxOutput = 1 << 20     // bytes of one template, also of a text it keeps in a variable
+	// patience is how long one template may run.
+	patience  = time.Second
+	maxOutput = 1 << 20 // bytes of one template, also of a text it keeps in a variable
 )
 
 // OS are the facts of the image.
@@ -67,6 +68,10 @@ type Input struct {
 	Settings *Settings
 	OS       OS
 	Node     Node
+	// Patience is how long one template may run, a second if zero. A node that
+	// boots on a machine with others has less time than it seems, and must not do
+	// without a file for that.
+	Patience time.Duration
 }
 
 // Result are the files that settings ask for, sorted by path, and what could

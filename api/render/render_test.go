@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -139,6 +140,15 @@ func TestRenderStops(t *testing.T) {
 	_, err := run(ctx, `x`, input(t, ""))
 	if err == nil || !strings.HasSuffix(err.Error(), "was told to stop") {
 		t.Errorf("Render with a cancelled context: error %v, want it to say that it was told to stop", err)
+	}
+}
+
+func TestRenderPatience(t *testing.T) {
+	in := input(t, "")
+	in.Patience = 10 * time.Millisecond
+	_, err := run(t.Context(), `{{ range $i := 9000000000000000000 }}{{ end }}`, in)
+	if err == nil || !strings.HasSuffix(err.Error(), "runs for longer than 10ms") {
+		t.Errorf("Render of an endless loop with a patience of 10 ms: error %v, want it to tell the limit", err)
 	}
 }
 

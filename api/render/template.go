@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,8 @@ func (t *Template) Render(ctx context.Context, d Data) ([]byte, error) {
 
 // render renders with last, which sees every value that is printed.
 func (t *Template) render(ctx context.Context, d Data, last func(any) (encoded, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	most := cmp.Or(d.Patience, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, most, &limit{fmt.Sprintf("runs for longer than %s", most)})
 	defer cancel()
 	tmpl, err := t.tmpl.Clone()
 	if err != nil {
@@ -124,11 +126,11 @@ type limit struct{ detail string }
 func (e *limit) Error() string { return e.detail }
 
 func check(ctx context.Context) error {
-	switch ctx.Err() {
-	case nil:
+	if ctx.Err() == nil {
 		return nil
-	case context.DeadlineExceeded:
-		return &limit{fmt.Sprintf("runs for longer than %s", maxTime)}
+	}
+	if l, ok := errors.AsType[*limit](context.Cause(ctx)); ok {
+		return l
 	}
 	return &limit{"was told to stop"}
 }

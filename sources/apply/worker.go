@@ -22,6 +22,11 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/schema"
 )
 
+// templatePatience is how long one template may run on a node. They take a millisecond,
+// and have been checked by a shorter one; but a machine that is shared, or
+// emulated, may stand still for a while.
+const templatePatience = 20 * time.Second
+
 // A worker makes plans for the files below a root and carries them out. Plans
 // may be made at any time; one plan is carried out at a time.
 type worker struct {
@@ -91,7 +96,7 @@ func (w *worker) prepare(ctx context.Context, req applier.Request) (*job, error)
 	if err != nil {
 		return nil, err
 	}
-	rendered := img.set.Render(ctx, render.Input{Settings: settings, OS: img.facts(req.OS), Node: nodeFacts(req.OS.Region)})
+	rendered := img.set.Render(ctx, render.Input{Settings: settings, OS: img.facts(req.OS), Node: nodeFacts(req.OS.Region), Patience: templatePatience})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
