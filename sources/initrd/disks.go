@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/sources/internal/disklayout"
 	"github.com/bulkhead-os/bulkhead/sources/internal/gpt"
+	"github.com/bulkhead-os/bulkhead/sources/internal/sysblock"
 	"github.com/bulkhead-os/bulkhead/sources/internal/verity"
 )
 
@@ -21,17 +22,11 @@ type disk interface {
 	io.Closer
 }
 
-// rootParts is where a root is.
+// rootParts is where a root is, and what the node keeps beside it.
 type rootParts struct {
 	disk       string
-	data, tree part
-}
-
-// A part is a partition as the kernel has it.
-type part struct {
-	name   string // of its node
-	number string // MAJOR:MINOR
-	size   int64  // bytes
+	data, tree sysblock.Part
+	private    int // number of the partition; 0 if there is none
 }
 
 // awaitRoot loads drivers and reads partition tables until the root appears. It
@@ -106,17 +101,19 @@ func rootOn(sys fs.FS, open func(name string) (disk, error), name string, data, 
 	}
 	parts := rootParts{disk: name}
 	for _, p := range table {
-		switch p.ID {
-		case data:
-			parts.data, err = kernelPart(sys, name, p.Number)
-		case tree:
-			parts.tree, err = kernelPart(sys, name, p.Number)
+		switch {
+		case p.ID == data:
+			parts.data, err = sysblock.Partition(sys, name, p.Number)
+		case p.ID == tree:
+			parts.tree, err = sysblock.Partition(sys, name, p.Number)
+		case p.Name == disklayout.Private:
+			parts.private = p.Number // a root starts without it, too
 		}
 		if err != nil {
 			return rootParts{}, err
 		}
 	}
-	switch noData, noTree := parts.data.name == "", parts.tree.name == ""; {
+	switch noData, noTree := parts.data.Name == "", parts.tree.Name == ""; {
 	case noData && noTree:
 		return rootParts{}, fmt.Errorf("both are missing among its %d partitions", len(table))
 	case noData:
@@ -128,62 +125,14 @@ func rootOn(sys fs.FS, open func(name string) (disk, error), name string, data, 
 }
 
 func readTable(sys fs.FS, open func(name string) (disk, error), name string) ([]gpt.Partition, error) {
-	size, err := readNumber(sys, path.Join("block", name, "size"))
+	size, sector, err := sysblock.Size(sys, name)
 	if err != nil {
 		return nil, err
 	}
-	sector, err := readNumber(sys, path.Join("block", name, "queue/logical_block_size"))
-	if err != nil {
-		return nil, err
-	}
-	d, err := open(nodeName(name))
+	d, err := open(sysblock.NodeName(name))
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return gpt.Read(d, size*sysSector, sector)
-}
-
-// sysSector is the unit of sizes in sysfs, whatever the disk has.
-const sysSector = 512
-
-// kernelPart returns the partition with a number on a disk. It is not there
-// while the kernel is still reading the table, or when the kernel did not take
-// the copy of the table that we took.
-func kernelPart(sys fs.FS, disk string, number int) (part, error) {
-	entries, err := fs.ReadDir(sys, path.Join("block", disk))
-	if err != nil {
-		return part{}, err
-	}
-	for _, e := range entries {
-		dir := path.Join("block", disk, e.Name())
-		if n, err := readNumber(sys, path.Join(dir, "partition")); err != nil || n != int64(number) {
-			continue
-		}
-		dev, err := fs.ReadFile(sys, path.Join(dir, "dev"))
-		if err != nil {
-			return part{}, err
-		}
-		size, err := readNumber(sys, path.Join(dir, "size"))
-		if err != nil {
-			return part{}, err
-		}
-		return part{name: nodeName(e.Name()), number: strings.TrimSpace(string(dev)), size: size * sysSector}, nil
-	}
-	return part{}, fmt.Errorf("the kernel shows no partition %d", number)
-}
-
-// nodeName returns the name below /dev of what sysfs calls name.
-func nodeName(name string) string { return strings.ReplaceAll(name, "!", "/") }
-
-func readNumber(sys fs.FS, file string) (int64, error) {
-	text, err := fs.ReadFile(sys, file)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s: %q is no number", file, text)
-	}
-	return n, nil
+	return gpt.Read(d, size, sector)
 }

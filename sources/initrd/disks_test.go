@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/gpt"
+	"github.com/bulkhead-os/bulkhead/sources/internal/sysblock"
 	"github.com/bulkhead-os/bulkhead/sources/internal/verity"
 )
 
@@ -47,6 +49,19 @@ func table(ids ...gpt.GUID) []byte {
 	return d
 }
 
+// named gives a partition of a disk that table made a name.
+func named(d []byte, number int, name string) []byte {
+	h := d[512:][:92]
+	count := binary.LittleEndian.Uint32(h[80:])
+	for i, c := range name {
+		d[1024+(number-1)*128+56+2*i] = byte(c)
+	}
+	binary.LittleEndian.PutUint32(h[88:], crc32.ChecksumIEEE(d[1024:][:128*count]))
+	clear(h[16:20])
+	binary.LittleEndian.PutUint32(h[16:], crc32.ChecksumIEEE(h))
+	return d
+}
+
 func TestFindRoot(t *testing.T) {
 	root, err := verity.ParseRootHash(hash)
 	if err != nil {
@@ -64,17 +79,22 @@ func TestFindRoot(t *testing.T) {
 		{
 			name:  "found",
 			disks: map[string][]byte{"sda": table(gpt.GUID{7}), "vda": table(gpt.GUID{}, tree, data)},
-			want:  rootParts{disk: "vda", data: part{"vda3", "254:3", 512}, tree: part{"vda2", "254:2", 512}},
+			want:  rootParts{disk: "vda", data: part("vda", 3), tree: part("vda", 2)},
+		},
+		{
+			name:  "with what the node keeps",
+			disks: map[string][]byte{"vda": named(table(data, tree, gpt.GUID{7}), 3, "PRIVATE")},
+			want:  rootParts{disk: "vda", data: part("vda", 1), tree: part("vda", 2), private: 3},
 		},
 		{
 			name:  "in a directory",
 			disks: map[string][]byte{"cciss!c0d0": table(data, tree)},
-			want:  rootParts{disk: "cciss!c0d0", data: part{"cciss/c0d01", "254:1", 512}, tree: part{"cciss/c0d02", "254:2", 512}},
+			want:  rootParts{disk: "cciss!c0d0", data: part("cciss!c0d0", 1), tree: part("cciss!c0d0", 2)},
 		},
 		{
 			name:  "first of two",
 			disks: map[string][]byte{"vdb": table(data, tree), "vda": table(data, tree)},
-			want:  rootParts{disk: "vda", data: part{"vda1", "254:1", 512}, tree: part{"vda2", "254:2", 512}},
+			want:  rootParts{disk: "vda", data: part("vda", 1), tree: part("vda", 2)},
 		},
 		{
 			name:  "on two disks",
@@ -100,7 +120,7 @@ func TestFindRoot(t *testing.T) {
 			nodes := map[string][]byte{}
 			for name, d := range tt.disks {
 				addDisk(sys, name)
-				nodes[nodeName(name)] = d
+				nodes[sysblock.NodeName(name)] = d
 			}
 			open := func(name string) (disk, error) {
 				d, ok := nodes[name]
@@ -113,11 +133,16 @@ func TestFindRoot(t *testing.T) {
 			if diff := cmp.Diff(tt.err, text(err)); diff != "" {
 				t.Errorf("findRoot: error (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(rootParts{}, part{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(rootParts{})); diff != "" {
 				t.Errorf("findRoot (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// part is what the kernel shows of a partition of addDisk.
+func part(disk string, n int) sysblock.Part {
+	return sysblock.Part{Name: fmt.Sprint(disk, n), Device: fmt.Sprint("254:", n), Start: 40 * 512, Size: 512}
 }
 
 // addDisk adds a disk with three partitions as the kernel shows it.
@@ -128,6 +153,7 @@ func addDisk(sys fstest.MapFS, name string) {
 	for _, n := range []string{"1", "2", "3"} {
 		sys[dir+"/"+name+n+"/partition"] = file(n + "\n")
 		sys[dir+"/"+name+n+"/dev"] = file("254:" + n + "\n")
+		sys[dir+"/"+name+n+"/start"] = file("40\n")
 		sys[dir+"/"+name+n+"/size"] = file("1\n")
 	}
 }
@@ -146,7 +172,7 @@ func TestFindRootFaults(t *testing.T) {
 		open   func(string) (disk, error)
 		want   string // behind the line that tells what is looked for
 	}{
-		{"partition not shown yet", func(sys fstest.MapFS) { delete(sys, "block/vda/vda2/partition") }, works, "disk vda: the kernel shows no partition 2"},
+		{"partition not shown yet", func(sys fstest.MapFS) { delete(sys, "block/vda/vda2/partition") }, works, "disk vda: partition 2: the kernel shows no such partition"},
 		{"odd number", func(sys fstest.MapFS) { sys["block/vda/size"] = file("-1") }, works, `disk vda: block/vda/size: "-1" is no number`},
 		{"gone", func(fstest.MapFS) {}, func(string) (disk, error) { return nil, errors.New("no medium") }, "disk vda: no medium"},
 	}

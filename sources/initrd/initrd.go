@@ -69,40 +69,43 @@ func start(args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	disk, err := mountRoot(opt)
+	parts, err := mountRoot(opt)
 	if err != nil {
 		return err
 	}
 	if err := fillEtc(); err != nil {
 		return err
 	}
+	k := openKernelLog()
+	defer k.close()
+	if err := nameNode(parts); err != nil {
+		k.fault(err)
+	}
 	if err := handOver(); err != nil {
 		return err
 	}
-	k := openKernelLog()
-	k.info(fmt.Sprintf("root %s of disk %s opened in %s", opt.root, disk, time.Since(began).Round(time.Millisecond)))
-	k.close()
+	k.info(fmt.Sprintf("root %s of disk %s opened in %s", opt.root, parts.disk, time.Since(began).Round(time.Millisecond)))
 	return switchRoot(args)
 }
 
-// mountRoot mounts the root that opt names, and returns the disk it is on.
-func mountRoot(opt options) (disk string, err error) {
+// mountRoot mounts the root that opt names, and returns where it is.
+func mountRoot(opt options) (rootParts, error) {
 	drivers, err := openDrivers()
 	if err != nil {
-		return "", err
+		return rootParts{}, err
 	}
-	if err := drivers.load("dm-verity", "erofs"); err != nil {
-		return "", err
+	if err := drivers.load("dm-verity", "erofs", "ext4"); err != nil {
+		return rootParts{}, err
 	}
 	parts, err := awaitRoot(drivers, opt)
 	if err != nil {
-		return "", err
+		return rootParts{}, err
 	}
 	node, err := openVerity(parts, opt.root)
 	if err != nil {
-		return "", fmt.Errorf("root on disk %s: %w", parts.disk, err)
+		return rootParts{}, fmt.Errorf("root on disk %s: %w", parts.disk, err)
 	}
-	return parts.disk, mountImage(node)
+	return parts, mountImage(node)
 }
 
 // A kernelLog is where messages reach every console, and later the journal.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/devicemapper"
+	"github.com/bulkhead-os/bulkhead/sources/internal/sysblock"
 	"github.com/bulkhead-os/bulkhead/sources/internal/verity"
 )
 
@@ -53,7 +54,7 @@ func (m mount) mount() error {
 // openVerity makes the device that reads the root with every block checked, and
 // returns its node.
 func openVerity(parts rootParts, hash verity.RootHash) (string, error) {
-	f, err := os.Open(path.Join("/dev", parts.tree.name))
+	f, err := os.Open(node(parts.tree))
 	if err != nil {
 		return "", err
 	}
@@ -62,11 +63,14 @@ func openVerity(parts rootParts, hash verity.RootHash) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if size := uint64(parts.data.size); sb.Size() > size {
-		return "", fmt.Errorf("the hash tree covers %d bytes, partition %s has %d", sb.Size(), parts.data.name, size)
+	if size := uint64(parts.data.Size); sb.Size() > size {
+		return "", fmt.Errorf("the hash tree covers %d bytes, partition %s has %d", sb.Size(), sysblock.NodeName(parts.data.Name), size)
 	}
 	return verityDevice(sb, parts, hash).Create()
 }
+
+// node returns the file of a partition.
+func node(p sysblock.Part) string { return path.Join("/dev", sysblock.NodeName(p.Name)) }
 
 // verityDevice has the name and UUID that systemd's own tools give the root, so
 // that these know what it is.
@@ -74,9 +78,9 @@ func verityDevice(sb verity.Superblock, parts rootParts, hash verity.RootHash) d
 	return devicemapper.Device{
 		Name:    "root",
 		UUID:    "CRYPT-VERITY-" + hex.EncodeToString(sb.UUID[:]) + "-root",
-		Sectors: sb.Size() / sysSector,
+		Sectors: sb.Size() / 512,
 		Target:  "verity",
-		Params:  sb.Table(parts.data.number, parts.tree.number, hash),
+		Params:  sb.Table(parts.data.Device, parts.tree.Device, hash),
 	}
 }
 

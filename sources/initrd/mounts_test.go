@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkhead-os/bulkhead/sources/internal/sysblock"
 	"github.com/bulkhead-os/bulkhead/sources/internal/verity"
 )
 
@@ -14,7 +15,7 @@ func TestVerityDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	sb := verity.Superblock{UUID: [16]byte{0xaa}, DataBlock: 4096, HashBlock: 4096, DataBlocks: 300}
-	d := verityDevice(sb, rootParts{data: part{number: "254:2"}, tree: part{number: "254:3"}}, root)
+	d := verityDevice(sb, rootParts{data: sysblock.Part{Device: "254:2"}, tree: sysblock.Part{Device: "254:3"}}, root)
 	if d.Name != "root" || d.UUID != "CRYPT-VERITY-aa"+strings.Repeat("0", 30)+"-root" || d.Sectors != 2400 {
 		t.Errorf("verityDevice: name %q, UUID %q, %d sectors; want root, CRYPT-VERITY-aa00…-root, 2400", d.Name, d.UUID, d.Sectors)
 	}

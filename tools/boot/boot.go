@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/tools/disk"
 	"github.com/bulkhead-os/bulkhead/tools/image"
 	"github.com/bulkhead-os/bulkhead/tools/vm"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
@@ -40,6 +41,11 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (
 	if err != nil {
 		return err
 	}
+	if !opt.Keep {
+		if m.Disks[0].Path, err = enlarge(m); err != nil {
+			return err
+		}
+	}
 	m.Watch = out
 	fmt.Fprintf(out, "starting %s with %s\n", opt.Dir, e.Accelerator())
 	if opt.Limit > 0 {
@@ -63,6 +69,22 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (
 	return nil
 }
 
+// room is what a machine has on its disk besides the image, for DATA.
+const room = 4 << 30
+
+// enlarge makes a larger copy of the disk of m.
+func enlarge(m vm.Machine) (string, error) {
+	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(m.Disks[0].Path)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(m.Dir, image.DiskFile)
+	return file, disk.Copy(file, m.Disks[0].Path, info.Size()+room)
+}
+
 // machine returns the one that starts the image.
 func machine(root workspace.Root, opt Options) (vm.Machine, error) {
 	name := filepath.Base(opt.Dir)
@@ -80,14 +102,24 @@ func machine(root workspace.Root, opt Options) (vm.Machine, error) {
 	if !opt.Direct {
 		return m, nil
 	}
-	words, err := os.ReadFile(filepath.Join(opt.Dir, image.CmdlineFile))
+	var err error
+	m.Kernel, err = Kernel(opt.Dir, opt.Append)
 	if err != nil {
 		return vm.Machine{}, fmt.Errorf("start %s: %w", name, err)
 	}
-	m.Kernel = &vm.Kernel{
-		Image:   filepath.Join(opt.Dir, image.KernelFile),
-		Initrd:  filepath.Join(opt.Dir, image.InitrdFile),
-		Cmdline: strings.TrimSpace(strings.TrimSpace(string(words)) + " " + opt.Append),
-	}
 	return m, nil
+}
+
+// Kernel returns what starts the image at dir without firmware and boot loader,
+// with more words on the kernel command line.
+func Kernel(dir, more string) (*vm.Kernel, error) {
+	words, err := os.ReadFile(filepath.Join(dir, image.CmdlineFile))
+	if err != nil {
+		return nil, err
+	}
+	return &vm.Kernel{
+		Image:   filepath.Join(dir, image.KernelFile),
+		Initrd:  filepath.Join(dir, image.InitrdFile),
+		Cmdline: strings.TrimSpace(strings.TrimSpace(string(words)) + " " + more),
+	}, nil
 }

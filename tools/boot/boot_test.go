@@ -83,7 +83,8 @@ func TestImageComesUp(t *testing.T) {
 	}{
 		{"from its disk", Options{Until: "msg=ready"}, nil},
 		{
-			"from its kernel", Options{Until: "Reached target multi-user.target", Direct: true, Append: "systemd.show_status=1"},
+			"from its kernel",
+			Options{Until: "Reached target multi-user.target", Direct: true, Append: "systemd.show_status=1"},
 			[]string{"Listening on apiserver.socket", "Listening on apply.socket", "msg=ready", "Reached target configured.target"},
 		},
 	}

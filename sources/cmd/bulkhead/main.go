@@ -20,12 +20,22 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
 	"github.com/bulkhead-os/bulkhead/sources/apply"
 	"github.com/bulkhead-os/bulkhead/sources/auditverify"
+	"github.com/bulkhead-os/bulkhead/sources/console"
+	"github.com/bulkhead-os/bulkhead/sources/crash"
+	"github.com/bulkhead-os/bulkhead/sources/power"
+	"github.com/bulkhead-os/bulkhead/sources/provision"
+	"github.com/bulkhead-os/bulkhead/sources/storage"
 )
 
 var programs = map[string]func() *cobra.Command{
-	"apiserver":    apiserver.Command,
-	"apply":        apply.Command,
-	"audit-verify": auditverify.Command,
+	"apiserver":      apiserver.Command,
+	"apply":          apply.Command,
+	"audit-verify":   auditverify.Command,
+	"console-status": console.Command,
+	"crash-report":   crash.Command,
+	"power":          power.Command,
+	"provision":      provision.Command,
+	"storage":        storage.Command,
 }
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
@@ -61,7 +71,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func list(w io.Writer) {
 	fmt.Fprintln(w, "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:")
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
-		fmt.Fprintf(w, "  %-12s %s\n", name, programs[name]().Short)
+		fmt.Fprintf(w, "  %-14s %s\n", name, programs[name]().Short)
 	}
 }
 

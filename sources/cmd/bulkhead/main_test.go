@@ -8,9 +8,14 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n  apiserver    Keep the settings of a node and answer the settings API\n" +
-		"  apply        Make the files and units of a node what its settings say\n" +
-		"  audit-verify Check that the audit record has not been changed\n"
+	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n" +
+		"  apiserver      Keep the settings of a node and answer the settings API\n" +
+		"  apply          Make the files and units of a node what its settings say\n" +
+		"  audit-verify   Check that the audit record has not been changed\n" +
+		"  console-status Show on the console how the node is\n" +
+		"  power          Reboot a node, or switch it off\n" +
+		"  provision      Take user data once, and apply the settings\n" +
+		"  storage        Make and mount what the node keeps on its disk\n"
 	tests := []struct {
 		name           string
 		args           []string

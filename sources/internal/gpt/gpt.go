@@ -1,8 +1,9 @@
-// Package gpt reads GUID partition tables.
+// Package gpt reads and writes GUID partition tables.
 //
-// A table is kept twice on a disk, at its start and at its end. Read takes the
+// A table is kept twice on a disk, at its start and at its end. Reading takes the
 // first copy that is whole, so a disk whose start was overwritten is still
-// understood.
+// understood. Writing replaces one copy after the other, so a power cut leaves
+// the old table or the new one, and writing again mends what it spoiled.
 package gpt
 
 import (
@@ -24,6 +25,8 @@ const (
 	// maxEntries bounds what a table may make its reader hold in memory. Tools
 	// write 128 entries.
 	maxEntries = 1024
+	// firstHeader is the sector of the header at the start.
+	firstHeader = 1
 )
 
 // A Partition is one entry of a table.
@@ -35,19 +38,59 @@ type Partition struct {
 	Name        string
 }
 
+// Sectors returns how many sectors p has.
+func (p Partition) Sectors() uint64 { return p.Last - p.First + 1 }
+
+// A Table is a partition table as a disk of some size has it.
+type Table struct {
+	ID         GUID        // of the disk
+	Partitions []Partition // by number
+
+	sector  int64  // bytes
+	sectors uint64 // of the disk
+	read    uint64 // the sector of the header that the table was read from
+	entries uint64 // where they are at the start of the disk
+	first   uint64 // sector that a partition may begin at
+	count   int
+	length  int    // of an entry
+	raw     []byte // all entries as they were read
+}
+
+// New returns a table without partitions for a disk of the given number of bytes
+// in sectors of the given size.
+func New(id GUID, size, sector int64) *Table {
+	const count = 128 // as all tools have it
+	t := &Table{
+		ID: id, sector: sector, sectors: uint64(size / sector), read: firstHeader, entries: firstHeader + 1,
+		count: count, length: entrySize, raw: make([]byte, count*entrySize),
+	}
+	t.first = t.entries + t.entrySectors()
+	return t
+}
+
 // Read returns the partitions of disk, which has the given number of bytes in
 // sectors of the given size.
 func Read(disk io.ReaderAt, size, sector int64) ([]Partition, error) {
+	t, err := ReadTable(disk, size, sector)
+	if err != nil {
+		return nil, err
+	}
+	return t.Partitions, nil
+}
+
+// ReadTable returns the table of disk, which has the given number of bytes in
+// sectors of the given size.
+func ReadTable(disk io.ReaderAt, size, sector int64) (*Table, error) {
 	if sector < 512 || size < 3*sector {
 		return nil, fmt.Errorf("partition table: a disk of %d bytes in sectors of %d has room for none", size, sector)
 	}
-	parts, first := readCopy(disk, size, sector, 1)
+	t, first := readCopy(disk, size, sector, firstHeader)
 	if first == nil {
-		return parts, nil
+		return t, nil
 	}
-	parts, second := readCopy(disk, size, sector, uint64(size/sector)-1)
+	t, second := readCopy(disk, size, sector, uint64(size/sector)-1)
 	if second == nil {
-		return parts, nil
+		return t, nil
 	}
 	return nil, fmt.Errorf("partition table: at the start: %w; at the end: %w", first, second)
 }
@@ -70,7 +113,7 @@ type header struct {
 // ErrNone says that a place on a disk holds no partition table at all.
 var ErrNone = errors.New("none there")
 
-func readCopy(disk io.ReaderAt, size, sector int64, at uint64) ([]Partition, error) {
+func readCopy(disk io.ReaderAt, size, sector int64, at uint64) (*Table, error) {
 	h, err := readHeader(disk, sector, at)
 	if err != nil {
 		return nil, err
@@ -86,19 +129,29 @@ func readCopy(disk io.ReaderAt, size, sector int64, at uint64) ([]Partition, err
 	if got := crc32.ChecksumIEEE(raw); got != h.EntriesCRC {
 		return nil, fmt.Errorf("checksum of the entries is %08x, want %08x", got, h.EntriesCRC)
 	}
-	var parts []Partition
-	for i := range int(h.Count) {
-		p := entry(raw[i*int(h.EntrySize):][:entrySize])
+	t := &Table{
+		ID: h.Disk, sector: sector, sectors: uint64(size / sector), read: at, entries: h.Entries, first: h.First,
+		count: int(h.Count), length: int(h.EntrySize), raw: raw,
+	}
+	if at != firstHeader {
+		t.entries = firstHeader + 1 // the header at the end does not say
+	}
+	return t, t.readPartitions()
+}
+
+func (t *Table) readPartitions() error {
+	for i := range t.count {
+		p := entry(t.raw[i*t.length:][:entrySize])
 		if p.Type == (GUID{}) {
 			continue // free
 		}
 		p.Number = i + 1
-		if p.First > p.Last || p.Last >= uint64(size/sector) {
-			return nil, fmt.Errorf("partition %d spans the sectors %d to %d of %d", p.Number, p.First, p.Last, size/sector)
+		if p.First > p.Last || p.Last >= t.sectors {
+			return fmt.Errorf("partition %d spans the sectors %d to %d of %d", p.Number, p.First, p.Last, t.sectors)
 		}
-		parts = append(parts, p)
+		t.Partitions = append(t.Partitions, p)
 	}
-	return parts, nil
+	return nil
 }
 
 func readHeader(disk io.ReaderAt, sector int64, at uint64) (header, error) {

@@ -57,6 +57,8 @@ func header(d, entries []byte, at, other, where uint64) {
 	binary.LittleEndian.PutUint32(h[12:], 92)
 	binary.LittleEndian.PutUint64(h[24:], at)
 	binary.LittleEndian.PutUint64(h[32:], other)
+	binary.LittleEndian.PutUint64(h[40:], 34)
+	binary.LittleEndian.PutUint64(h[48:], sectors-34)
 	binary.LittleEndian.PutUint64(h[72:], where)
 	binary.LittleEndian.PutUint32(h[80:], 128)
 	binary.LittleEndian.PutUint32(h[84:], 128)
