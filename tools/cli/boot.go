@@ -33,6 +33,7 @@ func bootCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&variant, "variant", "qemu-dev", "boot the image of the variant `NAME`")
 	f.StringVar(&opt.Dir, "image", "", "boot the image in `DIR` instead of build/images/NAME")
+	f.StringVar(&opt.State, "state", "", "keep the console's log and the firmware's variables in `DIR` instead of build/vm/NAME")
 	f.StringVar(&opt.Until, "until", "", "end well at a line of the console that contains `TEXT`")
 	f.DurationVar(&opt.Limit, "limit", 5*time.Minute, "end badly after this `TIME`; 0 for none")
 	f.BoolVar(&opt.Direct, "direct", false, "start the kernel without firmware and boot loader")

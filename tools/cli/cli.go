@@ -44,7 +44,8 @@ func Command() *cobra.Command {
 		Short: "Build, test, run and measure Bulkhead",
 		Long: "shipyard is the one command for working on Bulkhead. It needs Go and nothing else, finds\n" +
 			"the repository from the directory it is called in, and says what it is doing.",
-		Example: "  go run ./tools/cmd/shipyard sandbox    # try the settings API without root\n" +
+		Example: "  go run ./tools/cmd/shipyard up         # try a node in a virtual machine\n" +
+			"  go run ./tools/cmd/shipyard sandbox    # try the settings API without one\n" +
 			"  go run ./tools/cmd/shipyard check      # the fast checks, before each commit\n" +
 			"  go run ./tools/cmd/shipyard test       # everything the pipeline runs",
 		Args:          usage(cobra.NoArgs),
@@ -54,6 +55,7 @@ func Command() *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(buildCommand(), bootCommand(), testCommand(), checkCommand(), generateCommand(), sandboxCommand(), benchCommand(), activatedCommand())
+	cmd.AddCommand(upCommand(), downCommand(), psCommand(), consoleCommand(), logsCommand(), superviseCommand())
 	return cmd
 }
 

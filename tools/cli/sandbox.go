@@ -32,7 +32,9 @@ func sandboxCommand() *cobra.Command {
 		Long: "Build the settings daemon and its client, run the daemon on a socket in a new directory,\n" +
 			"give it a node's user data, and wait. Files that follow from settings are written there,\n" +
 			"too; what would be done with units is written down. Nothing outside the directory is\n" +
-			"touched and no root is needed. Ctrl-C ends the daemon and removes the directory.",
+			"touched and no root is needed. Ctrl-C, or the end of the\n" +
+			"terminal, ends the daemon and removes the directory; what is left when the program is\n" +
+			"killed outright, the next start removes.",
 		Example: "  shipyard sandbox\n" +
 			"  shipyard sandbox --variant metal-k8s-1.36 --user-data my-node.toml\n" +
 			"  shipyard sandbox --dir /tmp/node --keep",

@@ -39,13 +39,14 @@ func testCommand() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var exposure bool
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Run the fast checks",
-		Long: "Run format, vet, staticcheck, the checks of packages with their templates, the policies\n" +
-			"of the repository and the test that generated files are fresh. It takes seconds once\n" +
-			"the checkers are built.",
-		Example: "  shipyard check",
+		Long: "Run format, vet, staticcheck, the checks of packages with their templates, what their\n" +
+			"services could do to a machine, the policies of the repository and the test that\n" +
+			"generated files are fresh. It takes seconds once the checkers are built.",
+		Example: "  shipyard check\n  shipyard check --exposure",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
@@ -53,7 +54,12 @@ func checkCommand() *cobra.Command {
 				return err
 			}
 			s := suite.Suite{Root: root, Out: cmd.OutOrStdout()}
+			if exposure {
+				return s.Exposures(cmd.Context())
+			}
 			return s.Check(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&exposure, "exposure", false, "only list what each service could do to a machine, as systemd counts it")
+	return cmd
 }

@@ -53,6 +53,9 @@ var Systemd = Need{
 type Installer struct {
 	Out  io.Writer // told what is being installed
 	Root bool      // whether this process may install packages
+	// Ask asks whether packages may be installed; nil if they may. With it, a
+	// user who is not root installs them with sudo.
+	Ask func(question string) (bool, error)
 }
 
 // NewInstaller returns an Installer for this process that reports on out.
@@ -78,19 +81,20 @@ func (in Installer) install(ctx context.Context, names []string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("without apt-get it is not known how to install it here; on Debian: " + byHand)
 	}
-	if !in.Root {
-		return errors.New("run as root: " + byHand)
+	become, err := in.become(byHand)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(in.Out, "installing %s\n", strings.Join(names, ", "))
 	start := time.Now()
 	args := append([]string{"install", "--yes", "--no-install-recommends"}, names...)
-	err := apt(ctx, args...)
+	err = apt(ctx, become, args...)
 	if err != nil {
 		// Package lists may be absent, as in most container images, or old.
-		if err := apt(ctx, "update"); err != nil {
+		if err := apt(ctx, become, "update"); err != nil {
 			return err
 		}
-		err = apt(ctx, args...)
+		err = apt(ctx, become, args...)
 	}
 	if err == nil {
 		fmt.Fprintf(in.Out, "installed %s in %s\n", strings.Join(names, ", "), time.Since(start).Round(time.Second))
@@ -98,8 +102,31 @@ func (in Installer) install(ctx context.Context, names []string) error {
 	return err
 }
 
-func apt(ctx context.Context, args ...string) error {
-	return run.Command{Args: append([]string{"apt-get"}, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive"}}.Run(ctx)
+// become returns the words in front of a command with which this process may
+// install packages, once it is allowed to.
+func (in Installer) become(byHand string) ([]string, error) {
+	var words []string
+	if !in.Root {
+		if _, err := exec.LookPath("sudo"); err != nil || in.Ask == nil {
+			return nil, errors.New("run as root: " + byHand)
+		}
+		words = []string{"sudo", "--"}
+	}
+	if in.Ask == nil {
+		return words, nil
+	}
+	yes, err := in.Ask(fmt.Sprintf("Install with: %s?", strings.Join(append(words, byHand), " ")))
+	if err != nil {
+		return nil, err
+	}
+	if !yes {
+		return nil, errors.New("install it with: " + byHand)
+	}
+	return words, nil
+}
+
+func apt(ctx context.Context, become []string, args ...string) error {
+	return run.Command{Args: slices.Concat(become, []string{"apt-get"}, args), Env: []string{"DEBIAN_FRONTEND=noninteractive"}}.Run(ctx)
 }
 
 func absent(ctx context.Context, needs []Need) []Need {

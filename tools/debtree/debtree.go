@@ -20,6 +20,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bulkhead-os/bulkhead/tools/run"
 )
 
@@ -81,6 +83,14 @@ func (t Tree) Fetch(ctx context.Context, out io.Writer) (err error) {
 			return fmt.Errorf("fetch packages of %s: %w", t.Suite, ErrNoTools)
 		}
 	}
+	unlock, err := t.lock()
+	if err != nil {
+		return fmt.Errorf("fetch packages of %s: %w", t.Suite, err)
+	}
+	defer unlock()
+	if t.Find() { // another program has made it meanwhile, and may be using it
+		return nil
+	}
 	start := time.Now()
 	fmt.Fprintf(out, "fetching %s of Debian %s\n", strings.Join(t.Packages, ", "), t.Suite)
 	if err := t.make(ctx); err != nil {
@@ -90,10 +100,22 @@ func (t Tree) Fetch(ctx context.Context, out io.Writer) (err error) {
 	return nil
 }
 
-func (t Tree) make(ctx context.Context) (err error) {
+// lock keeps other programs from making t until the returned function is called.
+func (t Tree) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(t.Dir), 0o755); err != nil {
-		return err
+		return nil, err
 	}
+	f, err := os.Open(filepath.Dir(t.Dir))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func (t Tree) make(ctx context.Context) (err error) {
 	work, err := os.MkdirTemp(filepath.Dir(t.Dir), ".debtree-")
 	if err != nil {
 		return err

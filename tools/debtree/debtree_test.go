@@ -3,9 +3,11 @@ package debtree_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -208,5 +210,25 @@ func TestClone(t *testing.T) {
 	}
 	if !tree.Find() {
 		t.Error("Find after the clone was removed = false, want true")
+	}
+}
+
+// Programs that want the same tree at the same time get one, which is not
+// replaced under their hands.
+func TestFetchAtTheSameTime(t *testing.T) {
+	log := machine(t, works)
+	tree := debtree.Tree{Dir: filepath.Join(t.TempDir(), "trixie"), Suite: "trixie", Packages: []string{"x"}}
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			if err := tree.Fetch(t.Context(), io.Discard); err != nil {
+				t.Errorf("Fetch: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	calls, err := os.ReadFile(log)
+	if n := strings.Count(string(calls), " update"); n != 1 || err != nil {
+		t.Errorf("five calls of Fetch fetched %d times, %v, want once:\n%s", n, err, calls)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ import (
 
 // ErrOff says that a machine went off before it said what was waited for.
 var ErrOff = errors.New("the machine went off")
+
+// maxLines is how many lines are kept at least. A machine that writes for days
+// must not fill the memory of the program that watches it.
+const maxLines = 20000
 
 // tailLines is how many lines an error shows.
 const tailLines = 30
@@ -82,7 +87,11 @@ func (c *Console) end() {
 }
 
 func (c *Console) add(line []byte) {
-	l := Line{At: c.elapsed(), Text: plain(line)}
+	l := Line{At: c.elapsed(), Text: Plain(line)}
+	if len(c.lines) == 2*maxLines {
+		c.lines = slices.Clone(c.lines[maxLines:])
+		c.next = max(0, c.next-maxLines)
+	}
 	c.lines = append(c.lines, l)
 	fmt.Fprintln(c.watch, l)
 }
@@ -131,7 +140,18 @@ func (c *Console) fault(texts []string, err error) error {
 		texts, err, c.elapsed().Round(100*time.Millisecond), c.Tail())
 }
 
-// Lines returns all lines so far.
+// Changed returns a channel that is closed once the machine has written
+// something more, or nil if it is off and will not.
+func (c *Console) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.off {
+		return nil
+	}
+	return c.changed
+}
+
+// Lines returns the lines so far, of very many the last.
 func (c *Console) Lines() []Line {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,9 +169,9 @@ func (c *Console) Tail() string {
 	return b.String()
 }
 
-// plain returns a line without escape sequences, carriage returns and other
+// Plain returns a line of a console without escape sequences, carriage returns and other
 // control characters.
-func plain(line []byte) string {
+func Plain(line []byte) string {
 	var b strings.Builder
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {

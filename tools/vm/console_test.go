@@ -81,8 +81,8 @@ func TestPlain(t *testing.T) {
 		{"no UTF-8", "ä\xff", "ä\uFFFD"},
 	}
 	for _, tt := range tests {
-		if got := plain([]byte(tt.in)); got != tt.want {
-			t.Errorf("%s: plain(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
+		if got := Plain([]byte(tt.in)); got != tt.want {
+			t.Errorf("%s: Plain(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
 		}
 	}
 }
@@ -91,9 +91,9 @@ func TestPlain(t *testing.T) {
 func FuzzPlain(f *testing.F) {
 	f.Add([]byte("\x1b[0m\x1b]x\x07"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		for _, r := range plain(line) {
+		for _, r := range Plain(line) {
 			if r < ' ' && r != '\t' || r == 0x7f {
-				t.Errorf("plain(%q) keeps %q", line, r)
+				t.Errorf("Plain(%q) keeps %q", line, r)
 			}
 		}
 	})

@@ -31,12 +31,17 @@ const (
 // Accelerator returns what e uses.
 func (e Emulator) Accelerator() Accelerator { return e.accel }
 
+// FreshVariables returns what a firmware has for variables before its first
+// start.
+func (e Emulator) FreshVariables() ([]byte, error) { return os.ReadFile(e.path(firmwareVariables)) }
+
 // Files of the tree.
 const (
-	program           = "usr/bin/qemu-system-x86_64"
-	modules           = "usr/lib/x86_64-linux-gnu/qemu"
-	firmwareCode      = "usr/share/OVMF/OVMF_CODE_4M.fd"
-	firmwareVariables = "usr/share/OVMF/OVMF_VARS_4M.fd"
+	program            = "usr/bin/qemu-system-x86_64"
+	modules            = "usr/lib/x86_64-linux-gnu/qemu"
+	firmwareCode       = "usr/share/OVMF/OVMF_CODE_4M.fd"
+	firmwareSecureCode = "usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+	firmwareVariables  = "usr/share/OVMF/OVMF_VARS_4M.fd"
 )
 
 // roms are the directories of what the emulator puts into a machine's memory.

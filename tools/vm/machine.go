@@ -1,9 +1,10 @@
 package vm
 
 import (
-	"fmt"
+	"encoding/base64"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,14 @@ type Machine struct {
 	Disks  []Disk
 	// Kernel is started directly. Without it, the firmware starts the first disk.
 	Kernel *Kernel
-	// Credentials reach systemd in the machine, by name.
+	// SecureBoot is a file of firmware variables with keys in them: the firmware
+	// then starts only what they signed. Empty for a firmware without keys.
+	SecureBoot string
+	// Credentials reach systemd in the machine, by name. The machine's directory
+	// keeps them; the list of processes does not show them.
 	Credentials map[string]string
+	// NIC connects the machine to a network; nil for none.
+	NIC *NIC
 	// OnReboot says what becomes of the machine when it restarts itself.
 	OnReboot Reboot
 	// Watch is told each line of the console with its time; nil for nobody.
@@ -42,6 +49,14 @@ const (
 	Keep   Write = iota // into the image
 	Forget              // when the machine goes off; many machines may share the image
 )
+
+// A NIC is a network card.
+type NIC struct {
+	MAC string
+	// Plug is called with the other end of the cable when the machine is on, and
+	// closes it. Over it go frames, each behind its length in four bytes.
+	Plug func(net.Conn)
+}
 
 // Reboot says what becomes of a machine that restarts itself.
 type Reboot int
@@ -69,14 +84,26 @@ func (m Machine) prepare(e Emulator) error {
 	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
 		return err
 	}
+	for name, value := range m.Credentials {
+		text := "io.systemd.credential.binary:" + name + "=" + base64.StdEncoding.EncodeToString([]byte(value))
+		if err := os.WriteFile(m.credential(name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	if m.Kernel != nil {
 		return nil
 	}
 	if _, err := os.Stat(m.variables()); err == nil {
 		return nil
 	}
+	if m.SecureBoot != "" {
+		return copyFile(m.SecureBoot, m.variables())
+	}
 	return copyFile(e.path(firmwareVariables), m.variables())
 }
+
+// credential is the file that the emulator reads a credential from.
+func (m Machine) credential(name string) string { return filepath.Join(m.Dir, "credential."+name) }
 
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
@@ -97,7 +124,11 @@ func copyFile(from, to string) error {
 
 // arguments returns the emulator's for m.
 func (m Machine) arguments(e Emulator) []string {
-	args := append(base(e.accel),
+	board := base(e.accel)
+	if m.SecureBoot != "" {
+		board = append(board, "-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on")
+	}
+	args := append(board,
 		"-name", escapeCommas(m.Name),
 		"-smp", strconv.Itoa(orElse(m.CPUs, 2)),
 		"-m", strconv.Itoa(orElse(m.Memory, 2048)),
@@ -114,8 +145,11 @@ func (m Machine) arguments(e Emulator) []string {
 		args = append(args, d.arguments(i)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Credentials)) {
-		value := fmt.Sprintf("io.systemd.credential:%s=%s", name, m.Credentials[name])
-		args = append(args, "-smbios", "type=11,value="+escapeCommas(value))
+		args = append(args, "-smbios", "type=11,path="+escapeCommas(m.credential(name)))
+	}
+	if m.NIC != nil {
+		args = append(args, "-netdev", "stream,id=net,server=off,addr.type=fd,addr.str=4",
+			"-device", "virtio-net-pci,romfile=,netdev=net,mac="+m.NIC.MAC)
 	}
 	return append(args, m.start(e)...)
 }
@@ -136,12 +170,12 @@ func base(accel Accelerator) []string {
 // not asked to write its files out: what must not survive is a crash of the
 // guest, and that does not touch them.
 func (d Disk) arguments(i int) []string {
-	id := fmt.Sprintf("disk%d", i)
-	drive := fmt.Sprintf("if=none,id=%s,format=raw,cache=unsafe,discard=unmap,file=%s", id, escapeCommas(d.Path))
+	id := "disk" + strconv.Itoa(i)
+	drive := "if=none,id=" + id + ",format=raw,cache=unsafe,discard=unmap,file=" + escapeCommas(d.Path)
 	if d.Write == Forget {
 		drive += ",snapshot=on"
 	}
-	return []string{"-drive", drive, "-device", fmt.Sprintf("virtio-blk-pci,drive=%s,bootindex=%d", id, i+1)}
+	return []string{"-drive", drive, "-device", "virtio-blk-pci,drive=" + id + ",bootindex=" + strconv.Itoa(i+1)}
 }
 
 func (m Machine) start(e Emulator) []string {
@@ -152,9 +186,17 @@ func (m Machine) start(e Emulator) []string {
 		}
 		return args
 	}
+	code := firmwareCode
+	if m.SecureBoot != "" {
+		code = firmwareSecureCode
+	}
 	return []string{
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + escapeCommas(e.path(firmwareCode)),
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + escapeCommas(e.path(code)),
 		"-drive", "if=pflash,unit=1,format=raw,file=" + escapeCommas(m.variables()),
+		// A disk that does not start is told at once, not after minutes of asking
+		// the network for another.
+		"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+		"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
 	}
 }
 

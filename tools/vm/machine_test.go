@@ -27,7 +27,7 @@ func TestArguments(t *testing.T) {
 				"-drive if=pflash,unit=0,format=raw,readonly=on,file=/tree/usr/share/OVMF/OVMF_CODE_4M.fd",
 				"-drive if=pflash,unit=1,format=raw,file=/d/efivars.fd",
 			},
-			not: []string{"-kernel", "-no-reboot", "virtio-blk", "-smbios"},
+			not: []string{"-kernel", "-no-reboot", "virtio-blk", "-smbios", "-netdev", "smm"},
 		},
 		{
 			name:    "KVM",
@@ -50,10 +50,26 @@ func TestArguments(t *testing.T) {
 		},
 		{
 			name:    "credentials in order",
-			machine: Machine{Credentials: map[string]string{"b": "1,2", "a": "3"}},
+			machine: Machine{Dir: "/d,e", Credentials: map[string]string{"b": "1,2", "a": "3"}},
+			want:    []string{"-smbios type=11,path=/d,,e/credential.a -smbios type=11,path=/d,,e/credential.b"},
+			not:     []string{"1,2", "1,,2"},
+		},
+		{
+			name:    "network",
+			machine: Machine{NIC: &NIC{MAC: "52:54:00:00:00:01"}},
 			want: []string{
-				"-smbios type=11,value=io.systemd.credential:a=3 -smbios type=11,value=io.systemd.credential:b=1,,2",
+				"-netdev stream,id=net,server=off,addr.type=fd,addr.str=4 -device virtio-net-pci,romfile=,netdev=net,mac=52:54:00:00:00:01",
+				"-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n",
 			},
+		},
+		{
+			name:    "Secure Boot",
+			machine: Machine{Dir: "/d", SecureBoot: "/keys.fd"},
+			want: []string{
+				"-machine smm=on -global driver=cfi.pflash01,property=secure,value=on",
+				"file=/tree/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "file=/d/efivars.fd",
+			},
+			not: []string{"OVMF_CODE_4M.fd", "/keys.fd"},
 		},
 	}
 	for _, tt := range tests {

@@ -11,8 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +22,7 @@ import (
 // A VM is a machine that was started. Its Close must be called.
 type VM struct {
 	Console *Console
+	input   *os.File // what is written to it is typed at the console
 	process *run.Process
 	monitor *monitor
 	log     io.Closer
@@ -48,23 +49,26 @@ func Start(ctx context.Context, e Emulator, m Machine) (vm *VM, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := socketPair()
+	c, err := connect(m.NIC)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	vm = &VM{Console: NewConsole(log, m.Watch), log: log, done: make(chan struct{})}
-	cmd.Stdout = vm.Console
-	cmd.Files = []*os.File{theirs}
+	vm = &VM{Console: NewConsole(log, m.Watch), input: c.input, log: log, done: make(chan struct{})}
+	cmd.Stdin, cmd.Stdout = c.keyboard, vm.Console
+	cmd.Files = c.files
 	cmd.Bound = true
 	cmd.Apart = true
 	vm.process, err = cmd.Start(ctx)
-	// The emulator has it now. While it is also open here, its end goes unnoticed.
-	err = errors.Join(err, theirs.Close())
+	// The emulator has them now. While they are also open here, its end goes unnoticed.
+	err = errors.Join(err, c.handOver())
 	if vm.process == nil {
-		return nil, errors.Join(err, ours.Close(), log.Close())
+		return nil, errors.Join(err, c.close(), log.Close())
+	}
+	if m.NIC != nil {
+		m.NIC.Plug(c.wire)
 	}
 	go vm.wait()
-	if vm.monitor, err = newMonitor(ours); err != nil {
+	if vm.monitor, err = newMonitor(c.monitor); err != nil {
 		err = errors.Join(err, vm.Close())
 		return nil, errors.Join(vm.err, err) // an emulator that ended by itself says why
 	}
@@ -75,21 +79,6 @@ func (v *VM) wait() {
 	v.err = v.process.Wait() // after which all that was written has been taken
 	v.Console.end()
 	close(v.done)
-}
-
-// socketPair returns the two ends of a connection, one of them for a child.
-func socketPair() (net.Conn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "monitor")
-	defer ours.Close() // FileConn has a copy of it
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		return nil, nil, errors.Join(err, theirs.Close())
-	}
-	return conn, theirs, nil
 }
 
 // Wait waits until the machine is off. Its error tells of a fault of the
@@ -106,8 +95,16 @@ func (v *VM) Wait(ctx context.Context) error {
 // PowerOff presses the button that asks a machine to shut down.
 func (v *VM) PowerOff() error { return v.monitor.execute("system_powerdown") }
 
+// Interrupt sends the machine the interrupt that cannot be masked, at which our
+// kernel panics.
+func (v *VM) Interrupt() error { return v.monitor.execute("inject-nmi") }
+
 // Reset restarts the machine without asking it.
 func (v *VM) Reset() error { return v.monitor.execute("system_reset") }
+
+// InjectNMI presses the button for emergencies: what the machine does then is up
+// to its kernel.
+func (v *VM) InjectNMI() error { return v.monitor.execute("inject-nmi") }
 
 // CutPower ends the machine at once. What the emulator took for its disks is in
 // their files; what the guest kept in memory is lost.
@@ -125,5 +122,24 @@ func (v *VM) Close() error {
 	if v.monitor != nil {
 		err = errors.Join(err, v.monitor.close())
 	}
-	return errors.Join(err, v.log.Close())
+	return errors.Join(err, v.input.Close(), v.log.Close())
 }
+
+// typing is how long the machine may leave typed text unread. It takes none
+// while it starts.
+const typing = 2 * time.Second
+
+// Type types text at the console.
+func (v *VM) Type(text []byte) error {
+	err := v.input.SetWriteDeadline(time.Now().Add(typing))
+	if err == nil {
+		_, err = v.input.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("type at the console: %w", err)
+	}
+	return nil
+}
+
+// PID returns the process id of the emulator.
+func (v *VM) PID() int { return v.process.PID() }

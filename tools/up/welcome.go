@@ -1,0 +1,47 @@
+package up
+
+import (
+	"fmt"
+
+	"github.com/bulkhead-os/bulkhead/tools/run"
+)
+
+// welcome says where everything is and what one could try.
+func (j *job) welcome(nodes []*node) {
+	fmt.Fprintln(j.out)
+	for _, n := range nodes {
+		endpoint, _ := n.status.Forwarded(apiPort)
+		fmt.Fprintf(j.out, "  %-10s API at %s, console in %s\n", n.name, endpoint, j.cluster.ConsoleLog(n.name))
+	}
+	other := ""
+	if len(nodes) > 1 {
+		other = fmt.Sprintf("\n     apiclient --context %s get os             # another node", nodes[1].name)
+	}
+	fmt.Fprintf(j.out, `
+Five things to try:
+
+  export PATH=%s:"$PATH"
+
+  1. Ask the node who it is and how it is
+     apiclient get os
+     apiclient health%s
+
+  2. Change a setting, and see beforehand what a change would do
+     apiclient set motd=hello
+     apiclient set --dry-run ntp.time-servers='["time.example.org"]'
+
+  3. Look back and go back
+     apiclient history
+     apiclient revert 1
+
+  4. Follow what happens on the node
+     apiclient logs -f
+     apiclient events
+
+  5. Restart it
+     apiclient reboot --wait
+
+It runs in the background: shipyard ps shows it, shipyard console %s its console,
+shipyard down ends it, and shipyard down --delete also forgets it.
+`, run.Quote(j.root.Path("build", "bin")), other, nodes[0].name)
+}
