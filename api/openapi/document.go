@@ -29,11 +29,12 @@ func Document(routes []server.Route, schema []byte) ([]byte, error) {
 		{"info", object{
 			{"title", "Bulkhead settings API"},
 			{"version", "1"},
-			{"description", "The API of a Bulkhead node, served on a Unix socket. Errors are problem documents (RFC 9457). " +
-				"Roles come from the caller's user and groups. HEAD works wherever GET does."},
+			{"description", "The API of a Bulkhead node, served on a Unix socket and, where settings.api.remote says so, over TLS 1.3 to callers " +
+				"with a certificate. Errors are problem documents (RFC 9457). Roles come from the caller's user and groups, or from his certificate. " +
+				"HEAD works wherever GET does. Callers on the network may get 429 from any route."},
 			{"license", object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
 		}},
-		{"servers", []any{object{{"url", "http://localhost"}, {"description", "The host name is not looked at; connect to the socket, /run/api.sock."}}}},
+		{"servers", []any{object{{"url", "http://localhost"}, {"description", "The host name is not looked at; connect to the socket, /run/api.sock, or to /run/api-read.sock, by which nobody gets a role above reader."}}}},
 		{"security", []any{}},
 		{"paths", paths(routes)},
 		{"components", object{{"schemas", schemas}}},

@@ -38,9 +38,12 @@ var (
 	TooLarge            = Kind{"too-large", http.StatusRequestEntityTooLarge, "request too large", "The body has more than 8 MiB."}
 	NothingPending      = Kind{"nothing-pending", http.StatusUnprocessableEntity, "nothing to commit", "The transaction has no pending settings."}
 	TooManyTransactions = Kind{"too-many-transactions", http.StatusTooManyRequests, "too many transactions", "As many transactions are open as there may be; commit or drop some."}
-	TooManyStreams      = Kind{"too-many-streams", http.StatusTooManyRequests, "too many event streams", "As many event streams are open as there may be."}
+	TooManyStreams      = Kind{"too-many-streams", http.StatusTooManyRequests, "too many streams", "As many streams of events, or of logs, are open as there may be."}
+	TooManyRequests     = Kind{"too-many-requests", http.StatusTooManyRequests, "too many requests", "A caller on the network makes more requests in a second than he may. `Retry-After` says when to try again."}
 	Internal            = Kind{"internal", http.StatusInternalServerError, "internal error", "A fault of the daemon. Its log has the cause under the number in `instance`."}
 	NoApply             = Kind{"no-apply", http.StatusServiceUnavailable, "nothing applies settings here", "There is no apply service on this node."}
+	NoPower             = Kind{"no-power", http.StatusServiceUnavailable, "nothing reboots or stops this node", "There is no power service on this node, or it cannot reach systemd."}
+	NoJournal           = Kind{"no-journal", http.StatusServiceUnavailable, "there is no journal here", "The node keeps no journal, or it cannot be read. The daemon runs in a sandbox, for example."}
 	ReadOnly            = Kind{"read-only", http.StatusServiceUnavailable, "storage cannot be written", "The storage of the settings is read-only or broken. Settings can be read."}
 	Busy                = Kind{"busy", http.StatusServiceUnavailable, "too many connections", "As many connections are open as there may be."}
 	NoSpace             = Kind{"no-space", http.StatusInsufficientStorage, "storage is full", "There is no space to store the change. Nothing was changed."}
@@ -51,7 +54,7 @@ func Kinds() []Kind {
 	all := []Kind{
 		InvalidSettings, BadRequest, InvalidParameter, InvalidTransaction, UnsupportedType, Forbidden, ForeignOrigin,
 		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, TryPending, Stale, TooLarge, NothingPending,
-		TooManyTransactions, TooManyStreams, Internal, NoApply, ReadOnly, Busy, NoSpace,
+		TooManyTransactions, TooManyStreams, TooManyRequests, Internal, NoApply, NoPower, NoJournal, ReadOnly, Busy, NoSpace,
 	}
 	slices.SortFunc(all, func(a, b Kind) int {
 		if a.Status != b.Status {
