@@ -1,0 +1,93 @@
+// Package provision gives a node its settings when it boots.
+//
+// Once in its life a node takes user data: settings that whoever made the node
+// has put where the node finds them. What is valid becomes the settings; what is
+// not is reported, with its place in the text, and does not keep the node from
+// coming up. At each boot everything that follows from the settings is applied:
+// /etc is empty until then.
+package provision
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+)
+
+// defaultLimit is how long the program may take. Units that hang have shorter
+// limits of their own; the rest of the boot waits for the program.
+const defaultLimit = 4 * time.Minute
+
+// options are what the command line says.
+type options struct {
+	socket      string
+	credentials string
+	state       string
+	health      string
+	limit       time.Duration
+}
+
+// A misuse is an error of the caller of a command.
+type misuse struct{ error }
+
+// ExitCode returns 2, as for all misused commands.
+func (misuse) ExitCode() int { return 2 }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// Command returns the program. It ends when all is applied.
+func Command() *cobra.Command {
+	var opt options
+	cmd := &cobra.Command{
+		Use:   "provision",
+		Short: "Take user data once, and apply the settings",
+		Long: `Take user data, if this node has never had any, and apply the settings.
+
+User data is TOML with a table "settings", as it is or packed with gzip, in the
+systemd credential ` + Credential + `. Its valid settings are set. The others are
+reported and left out.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), opt.limit)
+			defer cancel()
+			r := &run{
+				api: client.New(opt.socket), sources: []Source{credential{opt.credentials}},
+				state: opt.state, health: opt.health, now: time.Now, log: logger(cmd.ErrOrStderr()),
+			}
+			return r.run(ctx)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	f := cmd.Flags()
+	f.StringVar(&opt.socket, "socket", client.DefaultSocket, "`PATH` of the socket of the settings API")
+	f.StringVar(&opt.credentials, "credentials", os.Getenv("CREDENTIALS_DIRECTORY"), "`DIR` that holds credentials")
+	f.StringVar(&opt.state, "state", "/var/lib/bulkhead/provision", "`DIR` that says what the node has taken")
+	f.StringVar(&opt.health, "health", healthfile.Dir, "`DIR` in which faults are reported")
+	f.DurationVar(&opt.limit, "limit", defaultLimit, "end after this `TIME`")
+	return cmd
+}
+
+// logger returns a log for the journal, which adds the time by itself.
+func logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
