@@ -120,15 +120,16 @@ func unitFaults(ctx context.Context, socket string, booted bool) ([]report.Fault
 	return out, nil
 }
 
-// consoleUnit shows what is returned here, and is not what a boot waits for.
-const consoleUnit = "console.service"
+// tellers show what is returned here while they run, and are not what a boot
+// waits for.
+var tellers = []string{"boot-status.service", "console.service"}
 
 // starting returns an information for each unit that is being started. Jobs
 // that wait do so for one of these.
 func starting(jobs []dbus.JobStatus) []report.Fault {
 	var out []report.Fault
 	for _, j := range jobs {
-		if j.JobType == "start" && j.Status == "running" && j.Unit != consoleUnit {
+		if j.JobType == "start" && j.Status == "running" && !slices.Contains(tellers, j.Unit) {
 			out = append(out, report.Fault{Severity: report.Info, Code: codeUnitStarting, Source: j.Unit, Detail: "the boot waits for the unit"})
 		}
 	}

@@ -183,6 +183,7 @@ func TestHostStarting(t *testing.T) {
 		{1, "slow.service", "start", "running", "/1", "/s"},
 		{2, "multi-user.target", "start", "waiting", "/2", "/m"},
 		{3, "old.service", "stop", "running", "/3", "/o"},
+		{4, "boot-status.service", "start", "running", "/4", "/b"}, // it asks
 	}}
 	bus.serve(h.bus)
 	want := []report.Fault{{Severity: report.Info, Code: codeUnitStarting, Source: "slow.service", Detail: "the boot waits for the unit"}}
