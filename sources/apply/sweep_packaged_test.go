@@ -199,9 +199,9 @@ func (n *variantNode) testSysctl(t *testing.T) {
 // has nothing to do.
 func (n *variantNode) testRestart(t *testing.T) {
 	n = n.in(t)
-	settings, files, units := n.must("", "get"), n.files(), n.units()
+	settings, files, units := n.must("", "get", "settings"), n.files(), n.units()
 	n.Run("systemctl", "restart", "apiserver.service")
-	if diff := cmp.Diff(settings, n.must("", "operator:", "get")); diff != "" {
+	if diff := cmp.Diff(settings, n.must("", "operator:", "get", "settings")); diff != "" {
 		t.Errorf("settings (-before +after):\n%s", diff)
 	}
 	want := consequence{nil, []string{"restart apiserver.service"}}
