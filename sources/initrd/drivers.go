@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -81,6 +82,25 @@ func (d *drivers) loadNext(sys fs.FS) bool {
 		return true
 	}
 	return false
+}
+
+// guards are modules that the root does not need, and that are to be there before
+// anything else can go wrong: the place that keeps the kernel's last words, and
+// watchdogs.
+var guards = []string{"efi_pstore", "i6300esb", "wdat_wdt"}
+
+// loadGuards loads the guards that the machine has. What other devices want is
+// for udev to load: some keep others waiting.
+func (d *drivers) loadGuards(sys fs.FS) error {
+	var errs []error
+	for _, modalias := range modaliases(sys) {
+		for _, name := range d.set.ForDevice(modalias) {
+			if slices.Contains(guards, name) {
+				errs = append(errs, d.load(name))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // devices are the files that describe devices, those first whose drivers are

@@ -73,3 +73,29 @@ func TestLoadAbsent(t *testing.T) {
 		t.Errorf("load of a module that may be built in: %v", err)
 	}
 }
+
+func TestLoadGuards(t *testing.T) {
+	set, err := kmod.Read(fstest.MapFS{
+		"modules.dep":   file("efi-pstore.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\nahci.ko:\n"),
+		"modules.alias": file("alias platform:efivars efi_pstore\nalias pci:*25AB* i6300esb\nalias pci:*sc06* ahci\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loaded []string
+	d := newDrivers(set, func(path string) error {
+		loaded = append(loaded, path)
+		return nil
+	})
+	sys := fstest.MapFS{
+		"bus/pci/devices/0000:00/modalias":      file("pci:v1sc06\n"),
+		"bus/pci/devices/0000:01/modalias":      file("pci:v1d25AB\n"),
+		"bus/platform/devices/efivars/modalias": file("platform:efivars\n"),
+	}
+	if err := d.loadGuards(sys); err != nil {
+		t.Fatalf("loadGuards: %v", err)
+	}
+	if diff := cmp.Diff([]string{"watchdog.ko", "i6300esb.ko", "efi-pstore.ko"}, loaded); diff != "" {
+		t.Errorf("loadGuards: modules (-want +got):\n%s", diff)
+	}
+}

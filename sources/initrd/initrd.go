@@ -81,6 +81,9 @@ func start(args []string) (err error) {
 	if err := nameNode(parts); err != nil {
 		k.fault(err)
 	}
+	if err := keepLessFree(); err != nil {
+		k.fault(err) // the node has less memory to give, and works
+	}
 	if err := handOver(); err != nil {
 		return err
 	}
@@ -100,6 +103,11 @@ func mountRoot(opt options) (rootParts, error) {
 	parts, err := awaitRoot(drivers, opt)
 	if err != nil {
 		return rootParts{}, err
+	}
+	if err := drivers.loadGuards(os.DirFS("/sys")); err != nil {
+		k := openKernelLog()
+		k.fault(err) // the node starts without
+		k.close()
 	}
 	node, err := openVerity(parts, opt.root)
 	if err != nil {

@@ -70,8 +70,8 @@ func TestCheckForbidden(t *testing.T) {
 		c.file(name, nil, 0o755)
 	}
 	const want = "/usr/bin/bash does not belong into an image\n/usr/sbin/apt-get does not belong into an image"
-	if err := checkForbidden(c); err == nil || err.Error() != want {
-		t.Errorf("checkForbidden: error %v, want %s", err, want)
+	if err := checkNames(c); err == nil || err.Error() != want {
+		t.Errorf("checkNames: error %v, want %s", err, want)
 	}
 }
 

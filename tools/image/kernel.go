@@ -22,15 +22,20 @@ const modulesDir = "/usr/lib/modules"
 const packed = ".xz"
 
 // initrdModules are what the root may be found by: drivers of disks, the
-// device mapper and the file system. Those that they depend on come with them.
+// device mapper and the file system; and what is to be there before anything
+// can go wrong: watchdogs, and the place that keeps the kernel's last words.
+// Those that they depend on come with them.
 var initrdModules = []string{
 	"kernel/arch/x86/crypto/sha256-ssse3.ko",
 	"kernel/drivers/ata/ahci.ko",
 	"kernel/drivers/block/virtio_blk.ko",
+	"kernel/drivers/firmware/efi/efi-pstore.ko",
 	"kernel/drivers/md/dm-verity.ko",
 	"kernel/drivers/scsi/sd_mod.ko",
 	"kernel/drivers/scsi/virtio_scsi.ko",
 	"kernel/drivers/scsi/vmw_pvscsi.ko",
+	"kernel/drivers/watchdog/i6300esb.ko",
+	"kernel/drivers/watchdog/wdat_wdt.ko",
 	"kernel/fs/erofs/erofs.ko",
 }
 

@@ -25,9 +25,9 @@ const (
 // plainFlags make a program depend on its source only: no paths, no build id.
 var plainFlags = []string{"-trimpath", "-ldflags=-s -w -buildid="}
 
-// compile builds a program of ours into file.
-func compile(ctx context.Context, root workspace.Root, pkg, file string) error {
-	words := append(append([]string{"build"}, plainFlags...), "-o", file, pkg)
+// compile builds a program of ours into file, with more flags for the go command.
+func compile(ctx context.Context, root workspace.Root, pkg, file string, more ...string) error {
+	words := append(append(append([]string{"build"}, plainFlags...), more...), "-o", file, pkg)
 	cmd := root.Go(words...)
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
 	return cmd.Run(ctx)
@@ -35,11 +35,11 @@ func compile(ctx context.Context, root workspace.Root, pkg, file string) error {
 
 // addOwn adds the programs of ours that packages name, built below dir, and
 // returns those that there is no source of.
-func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string) ([]Absence, error) {
+func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string, more ...string) ([]Absence, error) {
 	main := filepath.Join(dir, "bulkhead")
 	client := filepath.Join(dir, "apiclient")
 	for pkg, file := range map[string]string{bulkheadPackage: main, apiclientPackage: client} {
-		if err := compile(ctx, root, pkg, file); err != nil {
+		if err := compile(ctx, root, pkg, file, more...); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 // Package packagelint finds what is wrong with packages as parts of variants:
 // templates that read settings which no variant of theirs has, files that show
-// secrets or lie where none can be written, and settings that nothing reads.
+// secrets or lie where none can be written, accounts without a number of their
+// own, and settings that nothing reads.
 //
 // What a definition says about itself is checked where it is read, by package
 // recipe; what is wrong between packages, too. Here these meet the settings.
@@ -79,6 +80,11 @@ func Check(compositions []Composition, packages fs.FS) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
+	who, err := accounts(Packages(compositions), packages)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, who...)
 	for _, u := range uses(compositions) {
 		out = append(out, missingSources(u.Package, packages)...)
 		out = append(out, misplaced(u.Package, dirs)...)
@@ -114,6 +120,15 @@ func missingSources(p *recipe.Package, packages fs.FS) []Problem {
 		if _, err := fs.Stat(packages, path.Join(p.Name, name)); err != nil {
 			out = append(out, Problem{p.Name, "there is no file " + name})
 		}
+	}
+	return out
+}
+
+// Packages returns the packages of compositions, each once, by name.
+func Packages(compositions []Composition) []*recipe.Package {
+	var out []*recipe.Package
+	for _, u := range uses(compositions) {
+		out = append(out, u.Package)
 	}
 	return out
 }

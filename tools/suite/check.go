@@ -26,6 +26,7 @@ func (s *Suite) check(ctx context.Context, modules []string) {
 	}
 	s.step("staticcheck", func() error { return s.staticcheck(ctx, filled) })
 	s.step("packages", s.packages)
+	s.step("exposure", func() error { return s.exposure(ctx) })
 }
 
 // filled returns the modules that have a package. Checkers take a pattern

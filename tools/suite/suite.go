@@ -69,7 +69,14 @@ func (s *Suite) Test(ctx context.Context, opt Options) error {
 	if len(opt.Packages) == 0 {
 		opt.Packages = workspace.Patterns(modules)
 	}
-	s.goTest(ctx, testArgs(opt), opt)
+	var boots bool
+	opt.Packages, boots = s.divide(ctx, opt.Packages)
+	if len(opt.Packages) > 0 {
+		s.goTest(ctx, testArgs(opt), opt)
+	}
+	if boots {
+		s.boot(ctx, opt)
+	}
 	return s.end(ctx)
 }
 
@@ -123,12 +130,7 @@ func (s *Suite) Check(ctx context.Context) error {
 func testArgs(opt Options) []string {
 	// Vet has been run on everything. A cached result is no proof: policies
 	// and golden files depend on files that the cache does not see.
-	args := []string{"test", "-json", "-race", "-vet=off", "-count=1"}
-	if opt.Soak {
-		args = append(args, "-timeout=2h")
-	} else {
-		args = append(args, "-timeout=10m")
-	}
+	args := []string{"test", "-json", "-race", "-vet=off", "-count=1", "-timeout=" + opt.timeout()}
 	if opt.Short {
 		args = append(args, "-short")
 	}
@@ -138,8 +140,21 @@ func testArgs(opt Options) []string {
 	return append(args, opt.Packages...)
 }
 
-// goTest runs the go command with args, a call of go test -json.
-func (s *Suite) goTest(ctx context.Context, args []string, opt Options) {
+// timeout returns how long the tests of a package may take. Machines that boot
+// wait for each other.
+func (o Options) timeout() string {
+	switch {
+	case o.Soak:
+		return "2h"
+	case slices.Equal(o.Packages, []string{bootPackage}):
+		return "30m"
+	}
+	return "10m"
+}
+
+// goTest runs the go command with args, a call of go test -json, and with more
+// variables in its environment.
+func (s *Suite) goTest(ctx context.Context, args []string, opt Options, env ...string) {
 	r := teststream.NewReader(s.Out, workspace.Module+"/")
 	cmd := s.Root.Go(args...)
 	cmd.Stdout = r
@@ -148,6 +163,7 @@ func (s *Suite) goTest(ctx context.Context, args []string, opt Options) {
 	// A program with the race detector sleeps for a second before it exits.
 	// Tests end when their goroutines have, so it would only cost time.
 	cmd.Env = append(cmd.Env, strings.TrimSpace("GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE")))
+	cmd.Env = append(cmd.Env, env...)
 	if opt.Soak {
 		cmd.Env = append(cmd.Env, "BULKHEAD_SOAK=1")
 	}

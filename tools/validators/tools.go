@@ -25,7 +25,7 @@ const suite = "trixie"
 func debianTree(root workspace.Root) debtree.Tree {
 	return debtree.Tree{
 		Dir: root.Path("build", "tools", suite), Suite: suite,
-		Packages: []string{"chrony", "docker.io", "kmod", "systemd", "systemd-resolved", "udev"},
+		Packages: []string{"base-files", "chrony", "dbus-broker", "docker.io", "kmod", "open-vm-tools", "systemd", "systemd-resolved", "udev"},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ const patience = 30 * time.Second
 // given version.
 func For(kubelet string) []Validator {
 	all := []Validator{
-		containerd, mirrors, chronyd, dockerd, sysctl, modulesLoad, modprobe, resolved, networkd, units, tmpfiles, sysusers,
+		containerd, mirrors, chronyd, dockerd, sysctl, modulesLoad, modprobe, resolved, networkd, network, units, tmpfiles, sysusers,
 	}
 	if kubelet != "" {
 		all = append(all, kubeletFiles(kubelet))
@@ -164,19 +165,54 @@ var networkd = Validator{
 	},
 }
 
+// networkFile are the files that say what becomes of interfaces. Those that are
+// written on a node are in /run.
+var networkFile = regexp.MustCompile(`^/(usr/lib|etc|run)/systemd/network/[^/]+\.(network|netdev)$`)
+
+var network = Validator{
+	Name:  "systemd-networkd, interfaces",
+	Reads: networkFile.MatchString,
+	Bad:   Bad{"/run/systemd/network/x.network", "[Match]\nName=x\n[Network]\nNoSuch=1\n", "Unknown key 'NoSuch'"},
+	check: networkd.check,
+}
+
 var unitName = regexp.MustCompile(`^/(usr/lib|etc)/systemd/system/([^/]+\.(?:service|socket|target|slice|timer|mount|path))(\.d/.+\.conf)?$`)
 
 var units = Validator{
 	Name:  "systemd-analyze verify",
 	Reads: unitName.MatchString,
 	Bad:   Bad{"/etc/systemd/system/x.service", "[Service]\nExecStart=/usr/bin/systemctl\nNoSuch=1\n", "Unknown key 'NoSuch'"},
-	check: func(ctx context.Context, m *Machine, file string) error {
+	check: func(ctx context.Context, m *Machine, file string) (err error) {
 		name := unitName.FindStringSubmatch(file)[2]
+		if where, ok := strings.CutSuffix(name, ".mount"); ok && path.Base(file) != name {
+			remove, err := m.mountUnit(name, "/"+strings.ReplaceAll(where, "-", "/"))
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, remove()) }()
+		}
 		if stem, ext, ok := strings.Cut(name, "@."); ok {
 			name = stem + "@instance." + ext
 		}
 		return complaints(ctx, m.cage.Command("/usr/bin/systemd-analyze", "verify", "--man=no", "--generators=no", name), "")
 	},
+}
+
+// mountUnit makes the unit that systemd has for what a program of ours mounts,
+// and that a drop-in is for, unless the image has one. The returned function
+// takes it away.
+func (m *Machine) mountUnit(name, where string) (remove func() error, err error) {
+	for _, dir := range []string{"/usr/lib/systemd/system", "/etc/systemd/system"} {
+		if _, err := os.Stat(m.path(path.Join(dir, name))); err == nil {
+			return func() error { return nil }, nil
+		}
+	}
+	file := m.path(path.Join("/etc/systemd/system", name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	text := "[Unit]\nDescription=" + where + "\n[Mount]\nWhat=tmpfs\nWhere=" + where + "\nType=tmpfs\n"
+	return func() error { return os.Remove(file) }, os.WriteFile(file, []byte(text), 0o644)
 }
 
 // systemd-tmpfiles insists on /proc, which a cage does not have.
