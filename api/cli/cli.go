@@ -109,10 +109,10 @@ func (p *program) commands() []*cobra.Command {
 	}
 	return slices.Concat(
 		in(groupSettings, p.getCommand(), p.setCommand(), p.unsetCommand(), p.applyCommand(), p.editCommand(),
-			p.validateCommand(), p.schemaCommand(), p.explainCommand(), p.watchCommand()),
+			p.validateCommand(), p.userDataCommand(), p.schemaCommand(), p.explainCommand(), p.watchCommand()),
 		in(groupGenerations, p.diffCommand(), p.historyCommand(), p.revertCommand(), p.confirmCommand(), p.txCommand(),
 			p.applyStatusCommand()),
-		in(groupNode, p.healthCommand(), p.logsCommand(), p.dmesgCommand(), p.rebootCommand(), p.shutdownCommand()),
+		in(groupNode, p.healthCommand(), p.logsCommand(), p.dmesgCommand(), p.rebootCommand(), p.shutdownCommand(), p.resetCommand()),
 		in(groupRemote, p.contextCommand(), p.pkiCommand()),
 		in(groupOther, p.eventsCommand(), p.rawCommand(), completionCommand()),
 	)

@@ -33,6 +33,7 @@ var (
 	UnknownName         = Kind{"unknown-name", http.StatusNotFound, "unknown name", "The image has no service or no configuration file of this name."}
 	WrongMethod         = Kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", "The path exists and does not take the method. `Allow` lists those it takes."}
 	NoTry               = Kind{"no-try", http.StatusConflict, "nothing is being tried", "There is no try to confirm, or another generation is being tried."}
+	NoMaintenance       = Kind{"no-maintenance", http.StatusConflict, "not waiting for first settings", "The node has settings, or its image does not have it wait for them on the network."}
 	TryPending          = Kind{"try-pending", http.StatusConflict, "a try is pending", "A generation is being tried; confirm it or revert it first."}
 	Stale               = Kind{"stale", http.StatusPreconditionFailed, "stale settings", "`If-Match` names another state than the current one."}
 	TooLarge            = Kind{"too-large", http.StatusRequestEntityTooLarge, "request too large", "The body has more than 8 MiB."}
@@ -53,7 +54,7 @@ var (
 func Kinds() []Kind {
 	all := []Kind{
 		InvalidSettings, BadRequest, InvalidParameter, InvalidTransaction, UnsupportedType, Forbidden, ForeignOrigin,
-		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, TryPending, Stale, TooLarge, NothingPending,
+		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, NoMaintenance, TryPending, Stale, TooLarge, NothingPending,
 		TooManyTransactions, TooManyStreams, TooManyRequests, Internal, NoApply, NoPower, NoJournal, ReadOnly, Busy, NoSpace,
 	}
 	slices.SortFunc(all, func(a, b Kind) int {
@@ -85,6 +86,7 @@ func FaultCodes() []FaultCode {
 		{report.Deprecated, "A warning: the setting works and will go away."},
 		{report.TooLarge, "The text, its nesting or one string is beyond the limit."},
 		{report.Redacted, "The placeholder that stands for a secret was given as the secret."},
+		{report.Unsupported, "User data in a language of others asks for something that no setting stands for. The hint names what to use instead."},
 	}
 }
 

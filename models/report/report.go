@@ -40,6 +40,7 @@ const (
 	Deprecated     Code = "deprecated"      // works, and will go away
 	TooLarge       Code = "too-large"       // size, depth or length above a limit
 	Redacted       Code = "redacted-value"  // the placeholder of a secret given as its value
+	Unsupported    Code = "unsupported"     // user data in a language of others asks for what no setting stands for
 )
 
 // A Fault is one thing that is wrong with a document.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -21,19 +22,23 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
 	"github.com/bulkhead-os/bulkhead/sources/apply"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/platform"
 )
 
 // A node is a root with a daemon and an apply service, which writes files and
 // records what it would do with units.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	root string
 	api  *client.Client
 	data credential
 }
 
 // start starts a node that boots for the first time.
-func start(t *testing.T) *node {
+func start(t testing.TB) *node { return startAs(t, "qemu-dev") }
+
+// startAs starts a node of a variant.
+func startAs(t testing.TB, variant string) *node {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "provision") // t.TempDir is too long for the name of a socket
 	if err != nil {
@@ -44,7 +49,7 @@ func start(t *testing.T) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.write("usr/lib/os-release", "VARIANT_ID=qemu-dev\nVERSION_ID=1.2.3\n")
+	n.write("usr/lib/os-release", "VARIANT_ID="+variant+"\nVERSION_ID=1.2.3\n")
 	n.write("usr/share/bulkhead/nothing", "")
 	n.write("run/nothing", "")
 	if err := os.Symlink(packages, n.path("usr/share/bulkhead/packages")); err != nil {
@@ -106,13 +111,19 @@ func (n *node) run(sources ...Source) error {
 	if sources == nil {
 		sources = []Source{n.data}
 	}
-	r := &run{
-		api: n.api, sources: sources, state: n.path("var/lib/bulkhead/provision"), health: n.path(healthfile.Dir),
-		now: time.Now, log: slog.New(slog.DiscardHandler),
-	}
+	r := n.newRun(sources...)
 	ctx, cancel := context.WithTimeout(n.t.Context(), 30*time.Second)
 	defer cancel()
 	return r.run(ctx)
+}
+
+// newRun returns a run of the program that is yet to be run.
+func (n *node) newRun(sources ...Source) *run {
+	return &run{
+		api: n.api, stage: localStage, sources: sources, state: n.path("var/lib/bulkhead/provision"), health: n.path(healthfile.Dir),
+		runtime: n.path("run/bulkhead/provision"),
+		now:     time.Now, log: slog.New(slog.DiscardHandler),
+	}
 }
 
 // boot runs the program, which must go well.
@@ -288,11 +299,11 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "no settings", in: "motd = \"hi\"\n", want: "{}",
-			faults: []string{"user-data: user data has no table settings (settings belong below [settings])"},
+			faults: []string{"user-data: user data has no table settings (settings belong below [settings] in TOML, in {\"settings\": {…}} in JSON)"},
 		},
 		{
 			name: "broken gzip", in: "\x1f\x8b\x08nonsense", want: "{}",
-			faults: []string{"user-data: user data cannot be unpacked: unexpected EOF (want TOML, as it is or packed with gzip)"},
+			faults: []string{"user-data: user data in gzip cannot be unpacked: unexpected EOF (pack it again; a text cut off on its way ends too early)"},
 		},
 		{
 			name: "given twice", in: "[settings]\nmotd = \"a\"\nmotd = \"b\"\n[settings.ntp]\noptions = [\"iburst\"]\n", want: `{"ntp":{"options":["iburst"]}}`,
@@ -319,6 +330,54 @@ func TestFaults(t *testing.T) {
 				`user-data:18:11: settings.host-containers.admin.enabled: want true or false without quotes, got "yes"`,
 				"user-data:15:32: settings.bootstrap-containers.x.source: mode is once and source is not set, so there is nothing to run (set source to a container image, or mode to off)",
 			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := start(t)
+			n.give(tt.in)
+			n.boot()
+			if diff := cmp.Diff(tt.want, n.user()); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(append([]string{}, tt.faults...), n.faults()); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Other languages end in the same settings, and faults of settings have their
+// places in the author's text, whichever part it is in.
+func TestOtherLanguages(t *testing.T) {
+	const cloud = "#cloud-config\nhostname: -x\nntp:\n  servers: [a.example.org]\nruncmd: [x]\n"
+	tests := []struct {
+		name, in string
+		want     string
+		faults   []string
+	}{
+		{name: "JSON", in: `{"settings": {"motd": "hi", "mtod": 1}}`, want: `{"motd":"hi"}`, faults: []string{`user-data:1:29: settings.mtod: there is no setting "mtod" here (did you mean "motd"?)`}},
+		{name: "TOML in base64", in: base64.StdEncoding.EncodeToString([]byte("[settings]\nmotd = \"hi\"\nmtod = 1\n")), want: `{"motd":"hi"}`, faults: []string{`user-data:3:1: settings.mtod: there is no setting "mtod" here (did you mean "motd"?)`}},
+		{
+			name: "cloud-config", in: cloud, want: `{"ntp":{"time-servers":["a.example.org"]}}`,
+			faults: []string{
+				"user-data:5:1: runcmd: cloud-config asks for what no setting stands for (settings.bootstrap-commands runs apiclient commands at boot; anything else belongs into a container, see settings.bootstrap-containers)",
+				`user-data:2:11: settings.network.hostname: host name "-x": label "-x" starts with a hyphen (want labels of lower-case letters, digits and hyphens joined by dots, each of 1 to 63 bytes and not starting with a hyphen)`,
+			},
+		},
+		{
+			name: "parts", want: `{"motd":"hi"}`,
+			in: "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n[settings]\nmotd = \"hi\"\n[settings.ntp]\ntime-servers = [\"ok.example.org\", \"not ok\"]\n--b\n" +
+				"Content-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte("[settings]\n\nkernel.lockdown = \"wat\"\n")) + "\n--b--\n",
+			faults: []string{
+				`user-data:8:35: settings.ntp.time-servers[1]: time server: URL "not ok" cannot be parsed, as it is or with http:// in front (want a host name or an IP address)`,
+				`user-data part 2:3:8: settings.kernel.lockdown: lockdown mode "wat" is not known (want one of none, integrity or confidentiality)`,
+			},
+		},
+		{
+			name: "Ignition", in: `{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/etc/hostname", "contents": {"source": "data:,n1"}}, {"path": "/etc/motd"}]}}`,
+			want:   `{"network":{"hostname":"n1"}}`,
+			faults: []string{"user-data:1:121: storage.files[1]: Ignition asks for what no setting stands for (set settings.motd)"},
 		},
 	}
 	for _, tt := range tests {
@@ -372,8 +431,10 @@ func TestPacked(t *testing.T) {
 // A brokenSource is one that cannot be read.
 type brokenSource struct{}
 
-func (brokenSource) Name() string                         { return "the disc" }
-func (brokenSource) Read(context.Context) ([]byte, error) { return nil, errors.New("scratched") }
+func (brokenSource) Name() string { return "the disc" }
+func (brokenSource) Read(context.Context) (platform.Data, error) {
+	return platform.Data{}, errors.New("scratched")
+}
 
 // A source that cannot be read keeps neither others nor the apply from counting.
 func TestBrokenSource(t *testing.T) {

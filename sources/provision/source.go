@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-)
+	"time"
 
-// maxUserData bounds the text of user data, also after it was unpacked. It is
-// what the API takes as one body.
-const maxUserData = 8 << 20
+	"github.com/bulkhead-os/bulkhead/sources/platform"
+)
 
 // A Source is a place where a node may find user data.
 type Source interface {
-	// Name says what the place is, for people.
+	// Name says what the place is, for people. It never changes.
 	Name() string
 	// Read returns what is there. Nothing is no fault.
-	Read(ctx context.Context) ([]byte, error)
+	Read(ctx context.Context) (platform.Data, error)
 }
+
+// How long sources of a stage may take.
+const (
+	localLimit   = 20 * time.Second
+	networkLimit = 2 * time.Minute
+)
 
 // Credential is the name of the systemd credential that holds user data. A
 // virtual machine gets it from its host, as a string of the firmware's tables or
@@ -32,26 +36,71 @@ type credential struct{ dir string }
 
 func (credential) Name() string { return "the credential " + Credential }
 
-func (c credential) Read(context.Context) ([]byte, error) {
+func (c credential) Read(context.Context) (platform.Data, error) {
 	if c.dir == "" {
-		return nil, nil
+		return platform.Data{}, nil
 	}
 	f, err := os.Open(filepath.Join(c.dir, Credential))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return platform.Data{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return platform.Data{}, err
 	}
 	defer f.Close()
-	return readBounded(f)
+	data, err := platform.ReadAll(f)
+	return platform.Data{UserData: data}, err
 }
 
-// readBounded reads all of r, which must not be longer than user data may be.
-func readBounded(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxUserData+1))
-	if err == nil && len(data) > maxUserData {
-		err = fmt.Errorf("there are more than %d bytes", maxUserData)
+// broken is a source that ought to be there.
+type broken struct {
+	name string
+	err  error
+}
+
+func (b broken) Name() string { return b.name }
+
+func (b broken) Read(context.Context) (platform.Data, error) { return platform.Data{}, b.err }
+
+// A reading is what a source has given.
+type reading struct {
+	source Source
+	data   platform.Data
+	err    error
+}
+
+// has reports whether there is something to take.
+func (r reading) has() bool { return len(r.data.UserData) > 0 || len(r.data.Network) > 0 }
+
+// readAll asks all sources at the same time, and returns their answers in the
+// order of the sources. A source that does not answer holds nobody up: a drive
+// may hang for good, in a call that cannot be broken off.
+func readAll(ctx context.Context, sources []Source, limit time.Duration) []reading {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	answers := make([]chan reading, len(sources))
+	for i, s := range sources {
+		answers[i] = make(chan reading, 1)
+		go func() {
+			data, err := s.Read(ctx)
+			answers[i] <- reading{s, data, err}
+		}()
 	}
-	return data, err
+	const grace = 200 * time.Millisecond // to say why it gave up
+	var out []reading
+	for i, s := range sources {
+		select {
+		case r := <-answers[i]:
+			out = append(out, r)
+			continue
+		case <-ctx.Done():
+		}
+		select {
+		case r := <-answers[i]:
+			out = append(out, r)
+		case <-time.After(grace):
+			out = append(out, reading{source: s, err: fmt.Errorf("no answer within %s", limit)})
+		}
+	}
+	return out
 }

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/models/report"
+	"github.com/bulkhead-os/bulkhead/models/userdata"
+	"github.com/bulkhead-os/bulkhead/sources/platform"
 )
 
 // transaction is the one in which user data is put together. Nobody else uses
@@ -21,25 +24,31 @@ const transaction = "user-data"
 // of no other.
 const messagePrefix = "user data of "
 
+// digestMark stands behind the name of the source.
+const digestMark = ", sha256:"
+
 // A submission is user data on its way into the settings.
 type submission struct {
 	api    *client.Client
 	source string
-	data   *userData
+	docs   []*userData // a later one counts more
+	staged int         // how many of docs the API has taken
 	faults []report.Fault
 }
 
 // submit makes what is acceptable in data the settings, and returns the
 // generation, or 0 when there was nothing to change, and all faults.
-func submit(ctx context.Context, api *client.Client, source string, raw []byte) (uint64, []report.Fault, error) {
-	data, rep := parse(raw)
-	s := &submission{api: api, source: source, data: data}
-	s.add(rep.Faults...)
-	for !data.empty() {
+func submit(ctx context.Context, api *client.Client, source string, data platform.Data) (uint64, []report.Fault, error) {
+	s := &submission{api: api, source: source}
+	if len(data.Network) > 0 {
+		s.read(parseNetwork(data.Network))
+	}
+	s.read(parse(data.UserData))
+	for !s.empty() {
 		err := s.stage(ctx)
 		var done client.Committed
 		if err == nil {
-			done, err = api.Commit(ctx, client.CommitRequest{Tx: transaction, Message: s.message(raw)})
+			done, err = api.Commit(ctx, client.CommitRequest{Tx: transaction, Message: s.message(data.UserData)})
 		}
 		switch {
 		case err == nil:
@@ -53,10 +62,21 @@ func submit(ctx context.Context, api *client.Client, source string, raw []byte) 
 	return 0, s.faults, nil
 }
 
+// read adds a document, with what is known to be wrong with it.
+func (s *submission) read(u *userData, rep report.Report) {
+	s.docs = append(s.docs, u)
+	s.add(u.name, rep.Faults...)
+}
+
+// empty reports whether there is nothing to set.
+func (s *submission) empty() bool {
+	return !slices.ContainsFunc(s.docs, func(u *userData) bool { return !u.empty() })
+}
+
 // message is that of the generation. By it a node knows that it has had user
 // data.
 func (s *submission) message(raw []byte) string {
-	return messagePrefix + s.source + ", sha256:" + digest(raw)[:12] + summary(s.faults)
+	return messagePrefix + s.source + digestMark + digest(raw)[:12] + summary(s.faults)
 }
 
 func digest(raw []byte) string {
@@ -74,42 +94,64 @@ func (s *submission) stage(ctx context.Context) error {
 	if _, err := s.api.Drop(ctx, transaction); err != nil {
 		return err
 	}
-	patch := client.Patch{Tx: transaction, ContentType: client.TOML, Body: s.data.text, Document: true}
-	if s.data.cut {
-		patch.ContentType, patch.Body = client.JSON, s.data.json()
+	for s.staged = 0; s.staged < len(s.docs); s.staged++ {
+		u := s.docs[s.staged]
+		if u.empty() {
+			continue
+		}
+		patch := client.Patch{Tx: transaction, ContentType: client.JSON, Body: u.json(), Document: true}
+		if u.whole() {
+			patch.Body = u.Bytes
+			if u.Format == userdata.TOML {
+				patch.ContentType = client.TOML
+			}
+		}
+		if _, err := s.api.Patch(ctx, patch); err != nil {
+			return err
+		}
 	}
-	_, err := s.api.Patch(ctx, patch)
-	return err
+	return nil
 }
 
-// refuse takes out of the user data what the API refuses it for. It reports
+// refuse takes out of the documents what the API refuses them for. It reports
 // false when err is something else, or would come again.
 func (s *submission) refuse(err error) bool {
 	p, ok := errors.AsType[*client.Problem](err)
 	if !ok || p.Status != http.StatusBadRequest {
 		return false
 	}
-	fromText := !s.data.cut && p.Method == http.MethodPatch
+	docs := s.docs
+	if s.staged < len(docs) {
+		docs = docs[s.staged : s.staged+1]
+	}
+	fromText := p.Method == http.MethodPatch && docs[0].whole()
 	var grave []report.Fault
 	for _, f := range p.Report().Faults {
+		f.Source = ""
 		if !fromText {
 			f.Line, f.Column = 0, 0 // of a text that nobody has seen
 		}
 		if f.Severity == report.Error {
 			grave = append(grave, f)
 		} else {
-			s.add(f)
+			s.add(docs[len(docs)-1].name, f)
 		}
 	}
-	grave, less := s.data.refuse(grave)
-	s.add(grave...)
-	return less
+	// What the commit refuses is in the last document that has it.
+	for i, u := range slices.Backward(docs) {
+		found, less := u.refuse(grave)
+		if less || i == 0 {
+			s.add(u.name, found...)
+			return less
+		}
+	}
+	return false
 }
 
-// add keeps faults, each once, as of the user data.
-func (s *submission) add(faults ...report.Fault) {
+// add keeps faults, each once, as of the text called name.
+func (s *submission) add(name string, faults ...report.Fault) {
 	for _, f := range faults {
-		f.Source = faultSource
+		f.Source = strings.TrimSpace(name + " " + f.Source)
 		if f.Severity == report.Warning {
 			f.Severity = report.Info // accepted, and does not make the node degraded
 		}
@@ -123,16 +165,37 @@ func (s *submission) add(faults ...report.Fault) {
 	}
 }
 
-// had returns the generation that user data has made before, if any.
-func had(ctx context.Context, api *client.Client) (client.Generation, bool, error) {
+// firstCaller begins what the daemon calls a source of first settings that was
+// not user data, but somebody on the network. Then there is no user data to take.
+const firstCaller = "somebody at "
+
+// A history is what was committed so far, newest first.
+type history []client.Generation
+
+// loadHistory returns the history of the node.
+func loadHistory(ctx context.Context, api *client.Client) (history, error) {
 	list, err := api.Generations(ctx, 0, 0)
 	if err != nil {
-		return client.Generation{}, false, fmt.Errorf("look for user data in the history: %w", err)
+		return nil, fmt.Errorf("look for user data in the history: %w", err)
 	}
-	for _, g := range list {
-		if strings.HasPrefix(g.Message, messagePrefix) {
-			return g, true, nil
+	return list, nil
+}
+
+// of returns the generation that user data of the source has made before, if
+// any.
+func (h history) of(source string) (client.Generation, bool) {
+	for _, g := range h {
+		if strings.HasPrefix(g.Message, messagePrefix+source+digestMark) {
+			return g, true
 		}
 	}
-	return client.Generation{}, false, nil
+	return client.Generation{}, false
+}
+
+// byHand reports whether somebody has given the node its first settings in
+// person, in the place of user data.
+func (h history) byHand() bool {
+	return slices.ContainsFunc(h, func(g client.Generation) bool {
+		return strings.HasPrefix(g.Message, messagePrefix) && !strings.Contains(g.Message, digestMark)
+	})
 }

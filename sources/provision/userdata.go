@@ -1,9 +1,7 @@
 package provision
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,63 +10,36 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/syntax"
+	"github.com/bulkhead-os/bulkhead/models/userdata"
 )
 
 // faultSource is what faults of user data name as their text.
 const faultSource = "user-data"
 
-// A userData is the text of user data and what it says.
+// A userData is user data and what is left of it.
 type userData struct {
-	text []byte
-	root *syntax.Node // nil when the text says nothing that could be read
+	*userdata.Text
+	name string       // that faults have
+	root *syntax.Node // a table with the settings, or nil when there are none
 	cut  bool         // something was taken out of root
 }
 
-// parse reads user data, which may be packed with gzip. Faults are those that
-// are known before the API has had a look.
+// parse reads user data in any of its languages and wrappings. Faults are those
+// that the API does not find: of a text that it can read itself, it finds all.
 func parse(data []byte) (*userData, report.Report) {
-	text, err := unpack(data)
-	if err != nil {
-		return &userData{}, single(report.Syntax, "user data cannot be unpacked: "+err.Error(), "want TOML, as it is or packed with gzip")
+	u := &userData{Text: userdata.Decode(data), name: faultSource}
+	if n := u.Settings; len(n.Fields) > 0 {
+		u.root = syntax.NewTable(syntax.Field{Name: key.Root, Pos: n.Pos, Value: n})
+		if u.Plain() {
+			return u, report.Report{}
+		}
 	}
-	u := &userData{text: text}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return u, report.Report{}
-	}
-	var rep report.Report
-	u.root, rep = syntax.TOML(text, syntax.DefaultLimits)
-	if u.root == nil {
-		return u, rep
-	}
-	switch n := u.root.Field(key.Root); {
-	case n == nil:
-		u.root = nil
-		return u, single(report.UnknownSetting, "user data has no table "+key.Root, "settings belong below [settings]")
-	case n.Kind != syntax.Table:
-		u.root = nil
-		rep = report.Report{}
-		rep.Add(report.Fault{Code: report.WrongType, Path: key.Root, Detail: "want a table, got " + n.Describe(), Line: n.Pos.Line, Column: n.Pos.Column})
-		return u, rep
-	}
-	return u, report.Report{} // the API says again what is wrong
+	return u, u.Report
 }
 
-func single(code report.Code, detail, hint string) report.Report {
-	var rep report.Report
-	rep.Add(report.Fault{Code: code, Detail: detail, Hint: hint})
-	return rep
-}
-
-func unpack(data []byte) ([]byte, error) {
-	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-		return data, nil
-	}
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	return readBounded(r)
-}
+// whole reports whether the API can be given the text as it is, so that it finds
+// the places of faults by itself.
+func (u *userData) whole() bool { return u.Plain() && !u.cut }
 
 // empty reports whether there is nothing to set.
 func (u *userData) empty() bool {
@@ -99,8 +70,8 @@ func (u *userData) refuse(faults []report.Fault) ([]report.Fault, bool) {
 			continue
 		}
 		if f.Line == 0 {
-			p := position(u.root, path)
-			out[i].Line, out[i].Column = p.Line, p.Column
+			source, p := u.Place(f.Path)
+			out[i].Source, out[i].Line, out[i].Column = source, p.Line, p.Column
 		}
 		paths = append(paths, path)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/api/journal"
 	"github.com/bulkhead-os/bulkhead/api/remote"
+	"github.com/bulkhead-os/bulkhead/models/document"
 )
 
 // A scriptedNode answers in the place of the API what only a whole node has. The
@@ -62,7 +63,7 @@ func (n *scriptedNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/actions/reboot" && r.Method == http.MethodPost:
 		n.reboot()
 		w.WriteHeader(http.StatusNoContent)
-	case r.URL.Path == "/actions/shutdown" && r.Method == http.MethodPost:
+	case (r.URL.Path == "/actions/shutdown" || r.URL.Path == "/actions/reset") && r.Method == http.MethodPost:
 		w.WriteHeader(http.StatusNoContent)
 	case r.URL.Path == "/health" && lines != nil:
 		fmt.Fprintln(w, lines[min(n.told, len(lines)-1)])
@@ -154,6 +155,23 @@ func openGate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv("ENDPOINT", at)
 	ts.Setenv("FINGERPRINT", status.Fingerprint)
+}
+
+// awaitSettings has the API of the script wait for its first settings, and sets
+// ENDPOINT, FINGERPRINT and CODE.
+func awaitSettings(ts *testscript.TestScript, _ bool, _ []string) {
+	at := freeAddress(ts)
+	doc, err := document.ParseTOML(fmt.Appendf(nil, "[settings.api]\nmaintenance.enabled = true\nremote.listen = [%q]\n", at))
+	ts.Check(err)
+	c, ctx := client.New(filepath.Join(ts.Getenv("WORK"), "api.sock")), context.Background()
+	ts.Check(c.Generate(ctx, client.GeneratedValues{Generator: "test", Strength: "weak", Values: doc}))
+	m, err := c.OpenMaintenance(ctx)
+	ts.Check(err)
+	status, err := awaitStatus(reportIn(ts.Getenv("WORK")), at)
+	ts.Check(err)
+	ts.Setenv("ENDPOINT", at)
+	ts.Setenv("FINGERPRINT", status.Fingerprint)
+	ts.Setenv("CODE", m.Code)
 }
 
 // reportIn returns the file that says where the API in the directory work

@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return startServer(env, v) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"streams": waitForStreams, "gate": openGate, "asked": waitForRequest, "answered": waitForAnswers},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"streams": waitForStreams, "gate": openGate, "await-settings": awaitSettings, "asked": waitForRequest, "answered": waitForAnswers},
 	})
 }
 
