@@ -18,6 +18,19 @@ type Settings struct {
 	// The API over the network. On the node itself programs reach it through a
 	// socket, whatever is set here.
 	Remote *Remote `setting:"remote"`
+
+	// How a node that nobody has given settings gets its first ones.
+	Maintenance *Maintenance `setting:"maintenance"`
+}
+
+// Maintenance are the settings of the wait for first settings.
+type Maintenance struct {
+	// Whether a node that has found no valid user data, and never had settings,
+	// takes its first ones over the network. It listens where the API over the
+	// network would, takes one document from whoever has the code on its console,
+	// and closes for good. It counts only as a default of an image: once there are
+	// settings, it is too late.
+	Enabled *bool `setting:"enabled"`
 }
 
 // Remote are the settings of the API over the network. A change of them takes

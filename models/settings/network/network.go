@@ -1,5 +1,5 @@
-// Package network holds the settings of the host on its network: its name,
-// names it knows without DNS, and the proxy it uses.
+// Package network holds the settings of the host on its network: its
+// interfaces, its name, names it knows without DNS, and the proxy it uses.
 package network
 
 import "github.com/bulkhead-os/bulkhead/models/scalar"
@@ -27,4 +27,10 @@ type Settings struct {
 	// in the forms that the services understand. The host itself, the Kubernetes
 	// API server and the cluster's domain are always among them.
 	NoProxy []scalar.SingleLine `setting:"no-proxy"`
+
+	// The interfaces of the host, by name. Without any, every device takes its
+	// addresses by DHCP. With some, those that are not listed stay without
+	// addresses. A change takes effect at once; made by a caller from the network,
+	// it is on trial unless the caller asks for something else.
+	Interfaces map[InterfaceName]Interface `setting:"interfaces"`
 }
