@@ -34,6 +34,7 @@ func (r *run) generate(ctx context.Context, stages ...generator.Stage) {
 		}
 		for _, o := range outcomes {
 			if o.Changed {
+				r.generated = true
 				r.log.Info("generator", "outcome", o.String())
 			}
 		}

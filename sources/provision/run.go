@@ -47,7 +47,8 @@ type run struct {
 	runner  func(context.Context) (*generator.Runner, error) // of generators; none
 	ready   func()                                           // called when the boot may go on; nil for nobody
 
-	faults []report.Fault
+	faults    []report.Fault
+	generated bool // a generator has found something new
 }
 
 // A stage is a time of the boot at which user data is taken. Each has a record
@@ -88,9 +89,10 @@ func (r *run) run(ctx context.Context) error {
 // that this is done again only if there are new settings.
 func (r *run) runNetwork(ctx context.Context) error {
 	took, dataErr := r.userData(ctx)
+	r.generate(ctx, generator.Boot) // the platform has named the machine
 	r.awaitSettings(ctx)
 	err := errors.Join(dataErr, r.tell())
-	if took {
+	if took || r.generated {
 		err = errors.Join(err, r.apply(ctx))
 	}
 	return err

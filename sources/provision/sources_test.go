@@ -175,6 +175,20 @@ func TestNetworkBesideUserData(t *testing.T) {
 	}
 }
 
+// The network configuration of cloud-init is read as well.
+func TestNetworkConfig(t *testing.T) {
+	for _, in := range []string{"version: 2\nethernets: {eth0: {dhcp4: true, dhcp5: true}}\n", "network:\n  version: 2\n  ethernets: {eth0: {dhcp4: true, dhcp5: true}}\n", `{"version": 2, "ethernets": {"eth0": {"dhcp4": true, "dhcp5": true}}}`} {
+		n := start(t)
+		n.boot(given{"the disc", platform.Data{Network: []byte(in)}})
+		if got, want := n.user(), `{"network":{"interfaces":{"eth0":{"dhcp4":{"enabled":true}}}}}`; got != want {
+			t.Errorf("settings of %q: %s, want %s", in, got, want)
+		}
+		if faults := strings.Join(n.faults(), "\n"); !strings.HasPrefix(faults, "network-config:") || !strings.Contains(faults, "dhcp5") {
+			t.Errorf("faults of %q: %s, want one about dhcp5", in, faults)
+		}
+	}
+}
+
 // Others are told what the machine is called, and that there is more to do.
 func TestTold(t *testing.T) {
 	n := start(t)
@@ -197,6 +211,31 @@ func TestTold(t *testing.T) {
 	n.boot()
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("the stage of the network has something to do, want nothing")
+	}
+}
+
+// What the platform calls the machine becomes its name, also when there is no
+// user data.
+func TestHostnameOfPlatform(t *testing.T) {
+	n := start(t)
+	n.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+	for _, s := range []stage{localStage, networkStage} {
+		r := n.newRun()
+		r.stage, r.sources = s, nil
+		if s == networkStage {
+			r.sources = []Source{given{"the network", platform.Data{Hostname: "Node-1", InstanceID: "i-1"}}}
+		}
+		r.runner = options{root: n.root}.newRunner(r)
+		if err := r.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := n.origin("settings.network.hostname")
+	if string(o.Value) != `"node-1"` || o.Generator != "platform-hostname" {
+		t.Errorf("host name: %+v, want that of the platform", o)
+	}
+	if got := n.read("etc/hostname"); strings.TrimSpace(got) != "node-1" {
+		t.Errorf("hostname: %q, want that the name was applied", got)
 	}
 }
 

@@ -165,10 +165,6 @@ func (s *submission) add(name string, faults ...report.Fault) {
 	}
 }
 
-// firstCaller begins what the daemon calls a source of first settings that was
-// not user data, but somebody on the network. Then there is no user data to take.
-const firstCaller = "somebody at "
-
 // A history is what was committed so far, newest first.
 type history []client.Generation
 
