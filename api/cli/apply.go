@@ -19,20 +19,33 @@ that no document mentions stay as they are.
 A document is a path, a URI that begins with file:, base64:, http: or https:, or
 - for standard input, which is also read when nothing is named. Its settings
 stand below [settings]; what stands beside is ignored, with a warning. A remote document has at
-most 2 MiB, a local one 8 MiB.`,
+most 2 MiB, a local one 8 MiB.
+
+A new node that waits for its first settings shows an address, a fingerprint and a
+code on its console. With these it takes one document from anybody:
+--endpoint ADDRESS --insecure-fingerprint SHA256 --code CODE.`,
 		Example: `  apiclient apply settings.toml
   apiclient apply --dry-run https://config.example.org/node.toml local.json
   apiclient apply < settings.toml
+  apiclient apply --endpoint 192.0.2.10 --insecure-fingerprint 3f6c... --code K7QD-2MXP node.toml
   apiclient apply base64:W3NldHRpbmdzXQptb3RkID0gImhpIgo=`,
 	}
 	c := p.newChange(cmd)
+	var first firstOptions
+	first.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := first.check(cmd, c); err != nil {
+			return err
+		}
 		if err := c.check(cmd); err != nil {
 			return err
 		}
 		files, err := readSettings(cmd, args)
 		if err != nil {
 			return err
+		}
+		if first.wanted() {
+			return locate(first.submit(cmd, p, files), files)
 		}
 		return locate(c.run(cmd, applyStage(files)), files)
 	}

@@ -22,6 +22,7 @@ type change struct {
 	tx      string
 	message string
 	try     time.Duration
+	noTry   bool
 	wait    waiting
 	dryRun  bool
 }
@@ -41,6 +42,7 @@ func (c *change) commitFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.message, "message", "", "why, as `TEXT` for the history")
 	f.DurationVar(&c.try, "try", 0, "take the change back after `TIME`, as in 5m, unless it is confirmed by then")
+	f.BoolVar(&c.noTry, "no-try", false, "keep the change without confirmation, also one of the network made from the network, which is otherwise tried for 5m")
 	c.wait.flag(cmd)
 }
 
@@ -50,12 +52,14 @@ func (c *change) check(cmd *cobra.Command) error {
 	switch {
 	case changed("try") && c.try <= 0:
 		return usage("--try %s: want a time above zero, as in 5m", c.try)
+	case c.noTry && c.try != 0:
+		return usage("--try and --no-try exclude each other")
 	case changed("tx") && c.tx == "":
 		return usage("--tx: the name is empty")
 	case c.tx != "" && c.dryRun:
 		return &UsageError{Err: fmt.Errorf("--tx and --dry-run exclude each other"), Hint: "apiclient diff --tx " + c.tx + " shows what a transaction would change"}
-	case c.tx != "" && (c.message != "" || c.try != 0 || changed("wait")):
-		return &UsageError{Err: fmt.Errorf("--message, --try and --wait belong to the commit of transaction %s", c.tx), Hint: "apiclient tx commit --help"}
+	case c.tx != "" && (c.message != "" || c.try != 0 || c.noTry || changed("wait")):
+		return &UsageError{Err: fmt.Errorf("--message, --try, --no-try and --wait belong to the commit of transaction %s", c.tx), Hint: "apiclient tx commit --help"}
 	}
 	return c.wait.check()
 }
@@ -115,7 +119,7 @@ func drop(ctx context.Context, api *client.Client, tx string) {
 // commit makes what is pending in tx the settings of the node.
 func (c *change) commit(cmd *cobra.Command, api *client.Client, tx string) error {
 	done, err := api.Commit(cmd.Context(), client.CommitRequest{
-		Tx: tx, Message: c.message, Try: c.try, IfMatch: c.ifMatch, Apply: true, Wait: c.wait.of(cmd),
+		Tx: tx, Message: c.message, Try: c.try, NoTry: c.noTry, IfMatch: c.ifMatch, Apply: true, Wait: c.wait.of(cmd),
 	})
 	if err != nil {
 		return err
@@ -132,7 +136,9 @@ func (p *program) committed(cmd *cobra.Command, done client.Committed) error {
 		what = fmt.Sprintf("%d settings", n)
 	}
 	p.remark(cmd, "generation %d: %s", done.Generation, what)
-	if t := done.TryDeadline; t != nil {
+	if t := done.TryDeadline; t != nil && done.TryByDefault {
+		p.note(cmd, "a change of the network from the network is on trial until %s; see that you still reach the node, and keep it with: apiclient confirm", timeText(t))
+	} else if t != nil {
 		p.note(cmd, "on trial until %s; keep it with: apiclient confirm", timeText(t))
 	}
 	if !done.Applied {

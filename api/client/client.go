@@ -136,6 +136,7 @@ type Request struct {
 	ContentType string
 	IfMatch     string // ETag that the settings must still have
 	LastEventID string
+	Code        string // that stands on the console of a node that waits for its first settings
 	Body        []byte
 }
 
@@ -180,7 +181,7 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 		u.Scheme, u.Host = "https", c.Remote.Endpoint
 	}
 	req.URL, req.Host = u, u.Host
-	for name, value := range map[string]string{"Content-Type": r.ContentType, "If-Match": r.IfMatch, "Last-Event-ID": r.LastEventID} {
+	for name, value := range map[string]string{"Content-Type": r.ContentType, "If-Match": r.IfMatch, "Last-Event-ID": r.LastEventID, "Bulkhead-Code": r.Code} {
 		if value != "" {
 			req.Header.Set(name, value)
 		}

@@ -31,6 +31,39 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// A ResetPlan says what a reset does.
+type ResetPlan struct {
+	Destroys []Thing `json:"destroys"`
+	Keeps    []Thing `json:"keeps"`
+}
+
+// A Thing is something that a node keeps.
+type Thing struct {
+	Name   string `json:"name"`
+	Detail string `json:"detail"`
+}
+
+// ResetPlan tells what Reset would do, and does nothing.
+func (c *Client) ResetPlan(ctx context.Context, keepData bool) (ResetPlan, error) {
+	var p ResetPlan
+	_, err := c.do(ctx, Request{URI: resetURI(keepData)}, &p)
+	return p, err
+}
+
+// Reset has the node forget what it was told, and start anew. The answer comes
+// before it does.
+func (c *Client) Reset(ctx context.Context, keepData bool) error {
+	_, err := c.Do(ctx, Request{Method: http.MethodPost, URI: resetURI(keepData)})
+	return err
+}
+
+func resetURI(keepData bool) string {
+	if keepData {
+		return uri("/actions/reset", "keep-data", "1")
+	}
+	return "/actions/reset"
+}
+
 // usualPause is the time between attempts, and pollTime that for each, while
 // something is waited for.
 const (

@@ -33,6 +33,9 @@ type Remote struct {
 	CA          []byte // PEM of authorities whose certificates nodes may have
 	Certificate []byte // PEM of the caller's certificate, and of those between it and what nodes know
 	Key         []byte // PEM; empty if Certificate holds it
+	// Anonymous shows no certificate. Only a node that waits for its first settings
+	// lets in such a caller.
+	Anonymous bool
 }
 
 // ParseEndpoint returns s as host:port, with DefaultPort if it has none.
@@ -83,6 +86,9 @@ func (r *Remote) config() (*tls.Config, error) {
 	c.ServerName = host
 	if err := r.trust(c); err != nil {
 		return nil, err
+	}
+	if r.Anonymous {
+		return c, nil
 	}
 	key := r.Key
 	if len(key) == 0 {

@@ -120,6 +120,23 @@ func (c *Client) Patch(ctx context.Context, p Patch) (warnings int, err error) {
 	return warningCount(res), err
 }
 
+// GeneratedValues are values that a program has found for settings.
+type GeneratedValues struct {
+	Generator string // name of the program, which is kept with them
+	Strength  string // "strong" for good, "weak" until the version of the image changes
+	Values    document.Document
+}
+
+// Generate puts values into the generated layer, at once. Only root may.
+func (c *Client) Generate(ctx context.Context, g GeneratedValues) error {
+	_, err := c.Do(ctx, Request{
+		Method:      http.MethodPatch,
+		URI:         uri("/settings", "layer", string(Generated), "strength", g.Strength, "generator", g.Generator),
+		ContentType: JSON, Body: g.Values.JSON(),
+	})
+	return err
+}
+
 // PatchPairs adds settings given as KEY=VALUE to a transaction. The API reads
 // each value by the type of its setting.
 func (c *Client) PatchPairs(ctx context.Context, tx string, pairs []string) (warnings int, err error) {

@@ -46,6 +46,7 @@ type CommitRequest struct {
 	Tx      string // empty means "default"
 	Message string
 	Try     time.Duration // 0 for good, else the commit is taken back unless confirmed in time
+	NoTry   bool          // for good, also where the API would try it by itself
 	IfMatch string
 	Apply   bool          // also write the files and restart the units that the change touches
 	Wait    time.Duration // for the apply; 0 for not at all
@@ -57,9 +58,12 @@ type Committed struct {
 	Generation  uint64     `json:"generation"`
 	ETag        string     `json:"-"`
 	TryDeadline *time.Time `json:"try-deadline,omitempty"` // when a try is taken back
-	Applied     bool       `json:"applied"`                // false where nothing applies settings, and when not asked for
-	ApplyID     string     `json:"-"`                      // the name of the apply
-	Apply       *Apply     `json:"apply,omitempty"`        // what has become of it, for who waits
+	// TryByDefault says that the API tries the change because it may cut off the
+	// caller, not because it was asked to.
+	TryByDefault bool   `json:"-"`
+	Applied      bool   `json:"applied"`         // false where nothing applies settings, and when not asked for
+	ApplyID      string `json:"-"`               // the name of the apply
+	Apply        *Apply `json:"apply,omitempty"` // what has become of it, for who waits
 }
 
 // Commit commits a transaction.
@@ -69,8 +73,11 @@ func (c *Client) Commit(ctx context.Context, r CommitRequest) (Committed, error)
 		path = "/tx/commit_and_apply"
 	}
 	try, wait := "", ""
-	if r.Try != 0 {
+	switch {
+	case r.Try != 0:
 		try = r.Try.String()
+	case r.NoTry:
+		try = "none"
 	}
 	if r.Apply {
 		wait = waitText(r.Wait)
@@ -106,6 +113,7 @@ func (c *Client) committed(ctx context.Context, r Request) (Committed, error) {
 	out.Generation, _ = strconv.ParseUint(res.Header.Get("Bulkhead-Generation"), 10, 64)
 	if t, err := time.Parse(time.RFC3339, res.Header.Get("Bulkhead-Try-Deadline")); err == nil {
 		out.TryDeadline = &t
+		out.TryByDefault = res.Header.Get("Bulkhead-Try") == "default"
 	}
 	return out, nil
 }

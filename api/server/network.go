@@ -2,13 +2,13 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 
 	"github.com/bulkhead-os/bulkhead/api/remote"
 	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
-	"github.com/bulkhead-os/bulkhead/models/settings"
 )
 
 // A Network says where the access from the network keeps what it needs. The
@@ -16,12 +16,14 @@ import (
 type Network struct {
 	Dir    string // for the certificate that the node makes for itself
 	Report string // file that says where the node listens; none
+	Code   string // file that keeps the code of the wait for first settings; none
 	Limits remote.Limits
 }
 
 // A network is the access from the network, which follows the settings.
 type network struct {
-	gate *remote.Gate
+	gate        *remote.Gate
+	maintenance *maintenance
 
 	mu   sync.Mutex // guards what follows
 	last string     // the settings that the gate goes by
@@ -33,7 +35,7 @@ func (s *Server) newNetwork() *network {
 	if o.Dir == "" {
 		return nil
 	}
-	return &network{gate: remote.New(remote.Options{
+	return &network{maintenance: newMaintenance(o.Code), gate: remote.New(remote.Options{
 		Handler: s.withCaller(s.Handler()), Dir: o.Dir, Report: o.Report, Limits: o.Limits, Log: s.opt.Log, Now: s.opt.Now,
 		Times: remote.Times{Header: s.patience.header, Read: s.patience.read, Write: s.patience.write, Idle: s.patience.idle},
 		Stop:  s.patience.stop,
@@ -51,8 +53,11 @@ func (s *Server) serveNetwork(ctx context.Context) {
 	s.network.gate.Run(ctx)
 }
 
-// remoteKey is the table of the settings that the gate goes by.
-var remoteKey = key.Of("api", "remote")
+// The tables of the settings that the gate goes by.
+var (
+	apiKey    = key.Of("api")
+	remoteKey = key.Of("api", "remote")
+)
 
 // followSettings gives the gate the settings that are in effect, unless it has
 // them.
@@ -60,19 +65,27 @@ func (s *Server) followSettings() {
 	n := s.network
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	doc := s.opt.Store.Snapshot().Effective.Under(remoteKey)
-	text := string(doc.JSON())
+	snap := s.opt.Store.Snapshot()
+	if snap.Current.ID != 0 {
+		if err := n.maintenance.end(); err != nil {
+			s.opt.Log.Warn("code of the wait for settings is not removed", "err", err)
+		}
+	}
+	doc, waiting := snap.Effective.Under(remoteKey), s.waiting(snap)
+	text := fmt.Sprint(waiting, string(doc.JSON()))
 	if text == n.last {
 		return
 	}
 	n.last = text
-	var all settings.Settings
-	s.opt.Schema.Bind(doc, &all) // what it does not accept has been left out before
-	if all.API == nil {
+	all := s.apiSettings(doc)
+	switch {
+	case waiting:
+		n.gate.Configure(maintenanceConfig(all))
+	case all.API == nil:
 		n.gate.Configure(remote.Config{})
-		return
+	default:
+		n.gate.Configure(remote.From(all.API.Remote))
 	}
-	n.gate.Configure(remote.From(all.API.Remote))
 }
 
 // networkFaults returns what is wrong with the access from the network.
@@ -80,7 +93,7 @@ func (s *Server) networkFaults() []report.Fault {
 	if s.network == nil {
 		return nil
 	}
-	return s.network.gate.Faults()
+	return append(s.maintenanceFaults(), s.network.gate.Faults()...)
 }
 
 // outsider is the user that callers from the network count as: nobody, and not

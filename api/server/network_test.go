@@ -402,3 +402,54 @@ func TestRemoteEventStream(t *testing.T) {
 		})
 	}
 }
+
+// A change by which a caller from the network may cut itself off is tried,
+// unless the caller says something about that.
+func TestNetworkChangesAreTried(t *testing.T) {
+	n := startRemote(t)
+	admin := n.as(pki.Admin)
+	const static = `{"network":{"interfaces":{"eth0":{"addresses":["192.0.2.10/24"]}}}}`
+	tests := []struct {
+		name, body, query string
+		want              string // of the header that says who wanted the try, - without a try
+	}{
+		{name: "interfaces", body: static, want: "default"},
+		{name: "hosts", body: `{"network":{"hosts":[]}}`, want: "default"},
+		{name: "time said", body: static, query: "&try=1m"},
+		{name: "for good", body: static, query: "&try=none", want: "-"},
+		{name: "other settings", body: `{"motd":"x"}`, want: "-"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			admin.do("PATCH /settings?tx=t", "json", tt.body)
+			a := admin.do("POST /tx/commit?tx=t"+tt.query, "", "")
+			got, deadline := a.header.Get("Bulkhead-Try"), a.header.Get("Bulkhead-Try-Deadline")
+			if deadline == "" {
+				got = "-"
+			}
+			if a.status != http.StatusOK || got != tt.want {
+				t.Errorf("commit of %s%s: %d %s, Bulkhead-Try %q until %q, want 200 and %q", tt.body, tt.query, a.status, a.body, got, deadline, tt.want)
+			}
+			if deadline != "" {
+				admin.do("POST /confirm", "", "")
+			}
+			n.must("DELETE /settings?tx=clear&keys=settings.network,settings.motd", "", "")
+			n.must("POST /tx/commit?tx=clear", "", "")
+		})
+	}
+	t.Run("unset", func(t *testing.T) {
+		admin.do("PATCH /settings?tx=set", "json", static)
+		admin.do("POST /tx/commit?tx=set&try=none", "", "")
+		admin.do("DELETE /settings?tx=unset&keys=settings.network", "", "")
+		if a := admin.do("POST /tx/commit?tx=unset", "", ""); a.header.Get("Bulkhead-Try") != "default" {
+			t.Errorf("commit that unsets settings.network: %d %s, Bulkhead-Try %q, want default", a.status, a.body, a.header.Get("Bulkhead-Try"))
+		}
+	})
+	t.Run("local caller", func(t *testing.T) {
+		admin.do("POST /confirm", "", "")
+		n.must("PATCH /settings?tx=local", "json", static)
+		if a := n.must("POST /tx/commit?tx=local", "", ""); a.header.Get("Bulkhead-Try-Deadline") != "" {
+			t.Errorf("commit by a local caller is tried until %s, want for good", a.header.Get("Bulkhead-Try-Deadline"))
+		}
+	})
+}

@@ -51,6 +51,10 @@ func TestPower(t *testing.T) {
 	}{
 		{name: "reboot", target: "/actions/reboot", role: Operator, status: 204, asked: []string{"prepare reboot by uid 7", "carry out"}},
 		{name: "shutdown", target: "/actions/shutdown", role: Admin, status: 204, asked: []string{"prepare shutdown by uid 7", "carry out"}},
+		{name: "reset", target: "/actions/reset", role: Admin, status: 204, asked: []string{"prepare reset by uid 7", "carry out"}},
+		{name: "reset of the settings", target: "/actions/reset?keep-data=1", role: Admin, status: 204, asked: []string{"prepare reset-settings by uid 7", "carry out"}},
+		{name: "reset by an operator", target: "/actions/reset", role: Operator, status: 403, says: "needs admin"},
+		{name: "reset, wrong word", target: "/actions/reset?keep-data=perhaps", role: Admin, status: 400, says: "keep-data"},
 		{name: "reader", target: "/actions/reboot", role: Reader, status: 403, says: "needs operator"},
 		{
 			name: "refused", target: "/actions/reboot", power: fakePower{refuse: errors.New("the node is ending already")}, role: Admin,

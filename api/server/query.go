@@ -152,17 +152,21 @@ const (
 	longestTry  = 24 * time.Hour
 )
 
-// try returns for how long a commit is tried; 0 means for good.
-func (q query) try() (time.Duration, error) {
+// noTry asks for a commit that is not tried, whatever it changes.
+const noTry = "none"
+
+// try returns for how long a commit is tried, and whether the caller has said
+// so; 0 means for good.
+func (q query) try() (_ time.Duration, said bool, err error) {
 	v, given := q.get("try")
-	if !given {
-		return 0, nil
+	if !given || v == noTry {
+		return 0, given, nil
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d < shortestTry || d > longestTry {
-		return 0, badParameter("try", "%q is not acceptable", shorten(v)).WithHint("want a time such as 90s or 5m, from 1s to 24h")
+		return 0, false, badParameter("try", "%q is not acceptable", shorten(v)).WithHint("want a time such as 90s or 5m, from 1s to 24h, or none")
 	}
-	return d, nil
+	return d, true, nil
 }
 
 const longestWait = 10 * time.Minute

@@ -52,7 +52,7 @@ func number(p Param) Param {
 var (
 	paramTx       = inQuery("tx", "Name of the transaction: 1 to 64 letters, digits, `_` and `-`. Without it, `default`.")
 	paramMessage  = inQuery("message", "Why the change is made, for the history. At most 1024 bytes.")
-	paramTry      = inQuery("try", "Commit on trial: the change reverts by itself after this time, `1s` to `24h`, unless it is confirmed.")
+	paramTry      = inQuery("try", "Commit on trial: the change reverts by itself after this time, `1s` to `24h`, unless it is confirmed. `none` is for good. Unset, a change of `settings.network` or `settings.dns` by a caller on the network is tried for `5m`.")
 	paramSecrets  = inQuery("secrets", "`show` gives secrets in clear. For admins only; it is recorded in the audit log.", "hide", "show")
 	paramID       = Param{Name: "id", In: "path", About: "Number of the generation, or `current`.", Type: "string"}
 	paramIfMatch  = Param{Name: "If-Match", In: "header", About: "ETag of the settings that the change is meant for. Others are refused with 412.", Type: "string"}
@@ -60,6 +60,7 @@ var (
 	paramKeys     = inQuery("keys", "Names joined by commas; the leading `settings.` may be left out. A table stands for all that is in it.")
 	paramEventID  = Param{Name: "Last-Event-ID", In: "header", About: "Id of the last event seen. The stream goes on behind it. When that is not known, or no longer, it begins with an event `reset` and all events that are kept; an id that never was, as `0`, asks for that.", Type: "string"}
 	paramWait     = inQuery("wait", "Wait this long, up to `10m`, for the apply, and answer with what became of it. `Bulkhead-Applied` is `ok`, `failed`, or `started` when the time was too short.")
+	paramKeepData = inQuery("keep-data", "`1`: what runs on the node keeps its data, which is all below `/var` but the settings.", "0", "1")
 	settingsTypes = []string{"application/json", "application/merge-patch+json", "application/toml"}
 )
 
@@ -177,7 +178,7 @@ func transactionRoutes() []Route {
 			Method: "POST", Path: "/tx/commit", Role: Operator, Changes: true, handle: (*Server).commit,
 			Summary: "Make the pending settings of a transaction current",
 			About: "The answer lists the keys that the change mentions. `Bulkhead-Generation` is the number of the new generation, `ETag` its tag, " +
-				"`Bulkhead-Try-Deadline` the time at which a try reverts.",
+				"`Bulkhead-Try-Deadline` the time at which a try reverts; `Bulkhead-Try` is `default` where the caller did not ask for one.",
 			Params: []Param{paramTx, paramMessage, paramTry, paramIfMatch},
 			Status: http.StatusOK, Type: typeJSON, Answer: "Names", Refuses: p.commit,
 		},
@@ -276,6 +277,41 @@ func nodeRoutes() []Route {
 			Method: "POST", Path: "/actions/shutdown", Role: Operator, Changes: true, handle: (*Server).shutdown,
 			Summary: "Switch the node off", About: "The answer comes first.",
 			Status: http.StatusNoContent, Refuses: []problem.Kind{problem.NoPower},
+		},
+		{
+			Method: "GET", Path: "/maintenance", Role: Reader, handle: (*Server).getMaintenance,
+			Summary: "Whether the node waits for its first settings", About: "Root gets the code, too.",
+			Status: http.StatusOK, Type: typeJSON, Answer: "Maintenance",
+		},
+		{
+			Method: "POST", Path: "/actions/maintenance", Role: Operator, Changes: true, handle: (*Server).openMaintenance,
+			Summary: "Have the node wait for its first settings on the network",
+			About:   "For root only, who does so when there was no user data. It is refused when the image does not want it, and once there are settings.",
+			Status:  http.StatusOK, Type: typeJSON, Answer: "Maintenance", Refuses: []problem.Kind{problem.NoMaintenance},
+		},
+		{
+			Method: "POST", Path: "/actions/first-settings", Role: None, Changes: true, handle: (*Server).firstSettings,
+			Summary: "Give a node that waits for them its first settings, and apply them",
+			About:   "For callers on the network without a certificate, while the node waits. What stands beside the table `settings` is ignored, with a warning.",
+			Params: []Param{
+				{Name: codeHeader, In: "header", About: "The code on the console of the node.", Type: "string"},
+				inQuery("closed", "`1`: also settings that do not open the API to the network.", "0", "1"),
+			},
+			Body: []string{typeJSON, "application/toml"}, Status: http.StatusOK, Type: typeJSON, Answer: "Names",
+			Refuses: append([]problem.Kind{problem.NoMaintenance, problem.TooManyRequests}, routeProblems.change...),
+		},
+		{
+			Method: "GET", Path: "/actions/reset", Role: Reader, handle: (*Server).describeReset,
+			Summary: "What a reset would destroy",
+			Params:  []Param{paramKeepData},
+			Status:  http.StatusOK, Type: typeJSON, Answer: "ResetPlan", Refuses: routeProblems.parameter,
+		},
+		{
+			Method: "POST", Path: "/actions/reset", Role: Admin, Changes: true, handle: (*Server).reset,
+			Summary: "Have the node forget everything, and reboot it",
+			About:   "The answer comes first. The next boot destroys what `GET /actions/reset` lists and takes user data again, as the first one did. ",
+			Params:  []Param{paramKeepData},
+			Status:  http.StatusNoContent, Refuses: append([]problem.Kind{problem.NoPower}, routeProblems.parameter...),
 		},
 		{
 			Method: "GET", Path: "/schema", Role: Reader, handle: (*Server).getSchema,

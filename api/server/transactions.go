@@ -1,9 +1,11 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/key"
 )
 
 // getTransaction answers GET /tx.
@@ -76,7 +78,7 @@ func (s *Server) commitAnd(c *call, how applying) error {
 		return err
 	}
 	c.entry.Message = message
-	try, err := c.query.try()
+	try, byDefault, err := s.trial(c, tx)
 	if err != nil {
 		return err
 	}
@@ -95,8 +97,37 @@ func (s *Server) commitAnd(c *call, how applying) error {
 	s.metrics.committed(time.Since(start))
 	if t := s.opt.Store.Snapshot().Try; t != nil && t.Generation == done.Generation.ID {
 		c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
+		if byDefault {
+			c.w.Header().Set("Bulkhead-Try", "default")
+		}
 	}
 	return s.sendCommitted(c, done, "commit", how)
+}
+
+// usualTry is for how long a change is tried that may cut its author off.
+const usualTry = 5 * time.Minute
+
+// networkKeys are the settings by which the node is reached.
+var networkKeys = []key.Key{key.Of("network"), key.Of("dns")}
+
+// trial returns for how long the commit of transaction tx is tried. A caller from
+// the network who changes the network may be unable to take that back, so such a
+// change is tried unless the caller says something else.
+func (s *Server) trial(c *call, tx string) (_ time.Duration, byDefault bool, err error) {
+	d, said, err := c.query.try()
+	if err != nil || said || c.peer.caller == nil {
+		return d, false, err
+	}
+	pending, _ := s.opt.Store.Pending(tx)
+	keys := append(pending.Set.Keys(), pending.Unset...)
+	// What is unset may lie above these, too.
+	touches := func(k key.Key) bool {
+		return slices.ContainsFunc(networkKeys, func(n key.Key) bool { return k.Under(n) || n.Under(k) })
+	}
+	if !slices.ContainsFunc(keys, touches) {
+		return 0, false, nil
+	}
+	return usualTry, true, nil
 }
 
 // sendCommitted answers a request that made a generation.

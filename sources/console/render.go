@@ -22,6 +22,7 @@ type status struct {
 	Host    string
 	Links   []link
 	Remote  *remote // nil when the API answers on the node only
+	Code    string  // that opens a node which waits for its first settings
 	State   string  // ok, starting, degraded or silent
 	Faults  []report.Fault
 }
@@ -66,6 +67,9 @@ func render(s status) string {
 	default:
 		row("api", "https on %s", strings.Join(s.Remote.Listen, ", "))
 		row("fingerprint", "%s", s.Remote.Fingerprint)
+	}
+	if s.Code != "" {
+		row("code", "%s, for the first settings of this node", s.Code)
 	}
 	for i, f := range s.Faults {
 		if i == maxFaults {

@@ -46,6 +46,11 @@ func TestRender(t *testing.T) {
 			s.Links = []link{{"eth0", []string{"10.0.2.15/24"}}}
 			s.Remote = &remote{Listen: []string{"[::]:8443"}, Fingerprint: strings.Repeat("0123456789abcdef", 4)}
 		})},
+		{"waits for settings", with(func(s *status) {
+			s.Remote = &remote{Listen: []string{"[::]:8443"}, Fingerprint: strings.Repeat("0123456789abcdef", 4)}
+			s.Code, s.State = "K7QD-2MXP", "degraded"
+			s.Faults = []report.Fault{fault(report.Warning, "waits-for-settings", "", "the node has no settings, and waits for its first ones on the network", "apiclient apply")}
+		})},
 		{"starting", with(func(s *status) { s.State = stateStarting })},
 		{"one fault", with(func(s *status) { s.State, s.Faults = "degraded", []report.Fault{lost} })},
 		{"faults of all kinds", with(func(s *status) {

@@ -44,9 +44,13 @@ func (o options) read(ctx context.Context) status {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	h, err := client.New(o.socket).Health(ctx)
+	api := client.New(o.socket)
+	h, err := api.Health(ctx)
 	if err == nil {
 		s.State, s.Faults = h.Status, append(s.Faults, h.Faults...)
+		if s.Remote != nil && h.Generation == 0 {
+			s.Code = code(ctx, api)
+		}
 		return s
 	}
 	s.State = stateSilent
@@ -60,6 +64,16 @@ func (o options) read(ctx context.Context) status {
 	}
 	s.Faults = append(s.Faults, faults...)
 	return s
+}
+
+// code returns what somebody who is at the node may open it with. Without it the
+// rest is shown.
+func code(ctx context.Context, api *client.Client) string {
+	m, err := api.Maintenance(ctx)
+	if err != nil {
+		return ""
+	}
+	return m.Code
 }
 
 func (o options) path(name string) string { return filepath.Join(o.root, name) }

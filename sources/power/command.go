@@ -1,5 +1,5 @@
-// Package power reboots a node or switches it off for those who may not do so
-// themselves.
+// Package power reboots a node, switches it off or has it reset for those who may
+// not do so themselves.
 //
 // The program is root's, and is started by systemd when somebody connects to
 // its socket. It has systemd do what it was asked for, and ends when it has had
@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-os/bulkhead/sources/internal/disklayout"
 	"github.com/bulkhead-os/bulkhead/sources/internal/unixsocket"
 )
 
@@ -52,7 +53,7 @@ service manager hands over. The program ends when nobody has done so for a while
 				return misuse{errors.New("no socket is handed over: the program is started by the service manager")}
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			s := server{manager: systemd{}, log: log, idle: idle}
+			s := server{manager: systemd{}, log: log, idle: idle, private: disklayout.PrivateDir}
 			return s.serve(cmd.Context(), l)
 		},
 	}

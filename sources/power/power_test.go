@@ -2,6 +2,7 @@ package power
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/power"
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
+	"github.com/bulkhead-os/bulkhead/sources/internal/nodereset"
 	"github.com/bulkhead-os/bulkhead/sources/internal/nsboot"
 )
 
@@ -87,13 +89,18 @@ func (f *fakeManager) seen() []string {
 // run runs a server and returns its socket, its log, and how it ends.
 func run(t *testing.T, m manager, idle time.Duration) (socket string, log *bytes.Buffer, ended func() error) {
 	t.Helper()
+	return runWith(t, server{manager: m}, idle)
+}
+
+func runWith(t *testing.T, s server, idle time.Duration) (socket string, log *bytes.Buffer, ended func() error) {
+	t.Helper()
 	socket = filepath.Join(t.TempDir(), "power.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log = new(bytes.Buffer)
-	s := server{manager: m, log: slog.New(slog.NewTextHandler(log, nil)), idle: idle}
+	s.log, s.idle = slog.New(slog.NewTextHandler(log, nil)), idle
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.serve(ctx, l) }()
@@ -125,7 +132,7 @@ func TestRequests(t *testing.T) {
 			name: "not started", manager: fakeManager{noStart: errors.New("start reboot.target: no")}, action: power.Reboot,
 			failed: "go ahead with a reboot: the power service refuses: start reboot.target: no", asked: []string{"ready reboot.target", "start reboot.target"},
 		},
-		{name: "unknown", action: "explode", refused: `ask for a explode: the power service refuses: action "explode" is not known, want reboot or shutdown`},
+		{name: "unknown", action: "explode", refused: `ask for a explode: the power service refuses: action "explode" is not known, want reboot, shutdown, reset or reset-settings`},
 	}
 	for i := range tests {
 		tt := &tests[i]
@@ -152,6 +159,64 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// A reset leaves a mark that the next boot finds, unless there is to be none.
+func TestReset(t *testing.T) {
+	memory := "/dev/shm" // as where PRIVATE is lost
+	tests := []struct {
+		name    string
+		manager fakeManager
+		action  power.Action
+		private string
+		refused string
+		failed  string
+		want    *nodereset.Mark
+	}{
+		{name: "all", action: power.Reset, want: &nodereset.Mark{Reason: "by a test"}},
+		{name: "settings", action: power.ResetSettings, want: &nodereset.Mark{KeepData: true, Reason: "by a test"}},
+		{name: "reboot", action: power.Reboot},
+		{
+			name: "no reboot to come", manager: fakeManager{noStart: errors.New("no")}, action: power.Reset,
+			failed: "go ahead with a reset: the power service refuses: no",
+		},
+		{
+			name: "nothing is kept", action: power.Reset, private: memory,
+			refused: "ask for a reset: the power service refuses: the node cannot be reset: it has lost its partition PRIVATE, and keeps nothing; write the image to the disk again",
+		},
+	}
+	for i := range tests {
+		tt := &tests[i]
+		t.Run(tt.name, func(t *testing.T) {
+			private := t.TempDir()
+			dir, err := os.OpenRoot(private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.Close()
+			socket, _, ended := runWith(t, server{manager: &tt.manager, private: stdcmp.Or(tt.private, private)}, time.Minute)
+			carry, err := power.New(socket).Prepare(t.Context(), tt.action, "by a test")
+			if diff := cmp.Diff(tt.refused, text(err)); diff != "" {
+				t.Fatalf("Prepare(%s): error (-want +got):\n%s", tt.action, diff)
+			}
+			if _, due, err := nodereset.Due(dir); due || err != nil {
+				t.Errorf("before the word to go ahead: due %t, %v", due, err)
+			}
+			if carry != nil {
+				if diff := cmp.Diff(tt.failed, text(carry())); diff != "" {
+					t.Errorf("go ahead: error (-want +got):\n%s", diff)
+				}
+			}
+			if err := ended(); err != nil {
+				t.Fatal(err)
+			}
+			m, due, err := nodereset.Due(dir)
+			m.Time = time.Time{}
+			if err != nil || due != (tt.want != nil) || due && m != *tt.want {
+				t.Errorf("mark: %+v, %t, %v, want %+v", m, due, err, tt.want)
+			}
+		})
+	}
 }
 
 // Whoever goes away, or says something else, has asked for nothing.

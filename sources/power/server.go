@@ -17,7 +17,10 @@ import (
 )
 
 // targets are the units that carry actions out.
-var targets = map[power.Action]string{power.Reboot: "reboot.target", power.Shutdown: "poweroff.target"}
+var targets = map[power.Action]string{
+	power.Reboot: "reboot.target", power.Shutdown: "poweroff.target",
+	power.Reset: "reboot.target", power.ResetSettings: "reboot.target",
+}
 
 // A manager is what runs the node.
 type manager interface {
@@ -33,6 +36,7 @@ type server struct {
 	manager manager
 	log     *slog.Logger
 	idle    time.Duration
+	private string // where PRIVATE is mounted, which keeps the mark of a reset
 }
 
 // serve answers those who connect to l until nobody has for a while, or ctx
@@ -80,9 +84,9 @@ func (s *server) answer(ctx context.Context, c *net.UnixConn) error {
 	}
 	target, known := targets[r.Action]
 	if !known {
-		return reply(c, fmt.Errorf("action %.40q is not known, want %s or %s", r.Action, power.Reboot, power.Shutdown))
+		return reply(c, fmt.Errorf("action %.40q is not known, want %s, %s, %s or %s", r.Action, power.Reboot, power.Shutdown, power.Reset, power.ResetSettings))
 	}
-	if err := s.manager.Ready(ctx, target); err != nil {
+	if err := s.ready(ctx, r.Action, target); err != nil {
 		return reply(c, err)
 	}
 	if err := reply(c, nil); err != nil {
@@ -97,7 +101,7 @@ func (s *server) answer(ctx context.Context, c *net.UnixConn) error {
 		return reply(c, errors.New("what follows the request is not the word to go ahead"))
 	}
 	s.log.Warn("the node ends", "action", r.Action, "uid", uid, "reason", r.Reason)
-	return reply(c, s.manager.Start(ctx, target)) // the point of commitment
+	return reply(c, s.start(ctx, r, target)) // the point of commitment
 }
 
 // read reads a line into v.

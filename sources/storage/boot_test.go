@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/nodereset"
 )
 
 // boot is one start of a node, in a process of its own that has the mounts. The
@@ -28,6 +30,8 @@ type boot struct {
 	// Twice runs the program a second time.
 	Twice bool
 	Keep  string // what to write to DATA when all is mounted
+	// Reset is the mark of a reset to leave on PRIVATE; nil for none.
+	Reset *nodereset.Mark
 }
 
 // A view is what a node sees when its storage is set up.
@@ -101,6 +105,12 @@ func (b boot) run() error {
 		}
 		fmt.Println("kept")
 	}
+	if b.Reset != nil {
+		if err := mark(filepath.Join(b.Root, "var/lib/bulkhead"), *b.Reset); err != nil {
+			return err
+		}
+		fmt.Println("marked")
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	for _, dir := range []string{"opt", "var/lib/bulkhead", "var"} {
 		if err := unix.Unmount(filepath.Join(b.Root, dir), 0); err != nil {
@@ -117,6 +127,14 @@ func keep(name, text string) error {
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func mark(dir string, m nodereset.Mark) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(nodereset.Set(root, m), root.Close())
 }
 
 func (b boot) look() view {

@@ -86,6 +86,9 @@ func setUp(ctx context.Context, opt options, log *slog.Logger) (err error) {
 	if err := r.carryOut(ctx, plan); err != nil {
 		return err
 	}
+	if err := r.reset(ctx); err != nil {
+		return err
+	}
 	r.checkIdentity()
 	r.report.Seconds = time.Since(began).Seconds()
 	return r.tell()

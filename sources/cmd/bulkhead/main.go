@@ -20,22 +20,36 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
 	"github.com/bulkhead-os/bulkhead/sources/apply"
 	"github.com/bulkhead-os/bulkhead/sources/auditverify"
+	"github.com/bulkhead-os/bulkhead/sources/bootsettings"
+	"github.com/bulkhead-os/bulkhead/sources/bootslot"
 	"github.com/bulkhead-os/bulkhead/sources/console"
 	"github.com/bulkhead-os/bulkhead/sources/crash"
+	"github.com/bulkhead-os/bulkhead/sources/disknames"
+	"github.com/bulkhead-os/bulkhead/sources/generate"
+	"github.com/bulkhead-os/bulkhead/sources/kernelsettings"
+	"github.com/bulkhead-os/bulkhead/sources/networkconfig"
 	"github.com/bulkhead-os/bulkhead/sources/power"
 	"github.com/bulkhead-os/bulkhead/sources/provision"
 	"github.com/bulkhead-os/bulkhead/sources/storage"
+	"github.com/bulkhead-os/bulkhead/sources/truststore"
 )
 
 var programs = map[string]func() *cobra.Command{
-	"apiserver":      apiserver.Command,
-	"apply":          apply.Command,
-	"audit-verify":   auditverify.Command,
-	"console-status": console.Command,
-	"crash-report":   crash.Command,
-	"power":          power.Command,
-	"provision":      provision.Command,
-	"storage":        storage.Command,
+	"apiserver":       apiserver.Command,
+	"apply":           apply.Command,
+	"audit-verify":    auditverify.Command,
+	"boot-settings":   bootsettings.Command,
+	"boot-slot":       bootslot.Command,
+	"console-status":  console.Command,
+	"disk-names":      disknames.Command,
+	"crash-report":    crash.Command,
+	"generate":        generate.Command,
+	"kernel-settings": kernelsettings.Command,
+	"network-config":  networkconfig.Command,
+	"power":           power.Command,
+	"provision":       provision.Command,
+	"storage":         storage.Command,
+	"trust-store":     truststore.Command,
 }
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }

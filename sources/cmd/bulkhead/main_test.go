@@ -12,10 +12,18 @@ func TestRun(t *testing.T) {
 		"  apiserver      Keep the settings of a node and answer the settings API\n" +
 		"  apply          Make the files and units of a node what its settings say\n" +
 		"  audit-verify   Check that the audit record has not been changed\n" +
+		"  boot-settings  Prepare the command line of the next boot\n" +
+		"  boot-slot      Show and change which version a node starts\n" +
 		"  console-status Show on the console how the node is\n" +
+		"  crash-report   Keep what the kernel said when it last died\n" +
+		"  disk-names     Print the name under which a disk was attached\n" +
+		"  generate       Find values for settings that nobody has set\n" +
+		"  kernel-settings Set lockdown and huge pages of the running kernel\n" +
+		"  network-config Give systemd-networkd its files\n" +
 		"  power          Reboot a node, or switch it off\n" +
 		"  provision      Take user data once, and apply the settings\n" +
-		"  storage        Make and mount what the node keeps on its disk\n"
+		"  storage        Make and mount what the node keeps on its disk\n" +
+		"  trust-store    Put together the certificates that the host trusts\n"
 	tests := []struct {
 		name           string
 		args           []string
