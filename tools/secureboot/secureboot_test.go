@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/api/authenticode"
 	"github.com/bulkhead-os/bulkhead/tools/secureboot"
 )
 
@@ -84,11 +85,11 @@ func TestSign(t *testing.T) {
 	if err != nil || !bytes.Equal(again, signed) {
 		t.Errorf("Sign the second time: %v, other bytes: %t, want the same", err, !bytes.Equal(again, signed))
 	}
-	if _, err := secureboot.Sign(signed, k.Database); !errors.Is(err, secureboot.ErrSigned) {
-		t.Errorf("Sign of what is signed: %v, want %v", err, secureboot.ErrSigned)
+	if _, err := secureboot.Sign(signed, k.Database); !errors.Is(err, authenticode.ErrSigned) {
+		t.Errorf("Sign of what is signed: %v, want %v", err, authenticode.ErrSigned)
 	}
-	if err := secureboot.Verify(program(), k.Database.Certificate); !errors.Is(err, secureboot.ErrNotSigned) {
-		t.Errorf("Verify without a signature: %v, want %v", err, secureboot.ErrNotSigned)
+	if err := secureboot.Verify(program(), k.Database.Certificate); !errors.Is(err, authenticode.ErrNotSigned) {
+		t.Errorf("Verify without a signature: %v, want %v", err, authenticode.ErrNotSigned)
 	}
 	if err := secureboot.Verify(signed, k.Platform.Certificate); err == nil {
 		t.Error("Verify with another certificate: no error")

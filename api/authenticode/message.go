@@ -1,4 +1,4 @@
-package secureboot
+package authenticode
 
 import (
 	"bytes"
@@ -8,8 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
-	"fmt"
 	"math/big"
 	"slices"
 )
@@ -55,7 +53,8 @@ type signedMessage struct {
 	Algorithms   []pkix.AlgorithmIdentifier `asn1:"set"`
 	Content      contentInfo
 	Certificates asn1.RawValue
-	Signers      []signer `asn1:"set"`
+	Revocations  asn1.RawValue `asn1:"optional,tag:1"`
+	Signers      []signer      `asn1:"set"`
 }
 
 type signer struct {
@@ -80,19 +79,19 @@ type attribute struct {
 // signedData returns the PKCS #7 message by which key signs a program with the
 // given digest. It holds no time of signing, which nobody could trust, and which
 // would make each signature another one.
-func signedData(digest [sha256.Size]byte, key Key) ([]byte, error) {
+func signedData(digest [sha256.Size]byte, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, error) {
 	content, err := indirect(digest)
 	if err != nil {
 		return nil, err
 	}
-	s, err := signContent(content, key)
+	s, err := signContent(content, key, cert)
 	if err != nil {
 		return nil, err
 	}
 	message, err := asn1.Marshal(signedMessage{
 		Version: 1, Algorithms: []pkix.AlgorithmIdentifier{algorithmSHA256},
 		Content:      contentInfo{oidIndirectData, explicit(content)},
-		Certificates: explicit(key.Certificate.Raw),
+		Certificates: explicit(cert.Raw),
 		Signers:      []signer{s},
 	})
 	if err != nil {
@@ -115,7 +114,7 @@ func indirect(digest [sha256.Size]byte) ([]byte, error) {
 
 // signContent signs the content: its value, without the tag and length around
 // it, as PKCS #7 wants it.
-func signContent(content []byte, key Key) (signer, error) {
+func signContent(content []byte, key *rsa.PrivateKey, cert *x509.Certificate) (signer, error) {
 	var value asn1.RawValue
 	if _, err := asn1.Unmarshal(content, &value); err != nil {
 		return signer{}, err
@@ -134,10 +133,10 @@ func signContent(content []byte, key Key) (signer, error) {
 		return signer{}, err
 	}
 	hash := sha256.Sum256(set)
-	signature, err := rsa.SignPKCS1v15(nil, key.Private, crypto.SHA256, hash[:])
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, hash[:])
 	return signer{
 		Version:         1,
-		Issuer:          issuerAndSerial{asn1.RawValue{FullBytes: key.Certificate.RawIssuer}, key.Certificate.SerialNumber},
+		Issuer:          issuerAndSerial{asn1.RawValue{FullBytes: cert.RawIssuer}, cert.SerialNumber},
 		DigestAlgorithm: algorithmSHA256, Attributes: explicit(attributes), Algorithm: algorithmRSA, Signature: signature,
 	}, err
 }
@@ -155,69 +154,4 @@ func marshalAttributes(all []attribute) ([]byte, error) {
 	}
 	slices.SortFunc(parts, bytes.Compare)
 	return slices.Concat(parts...), nil
-}
-
-// Faults that Verify finds.
-var (
-	ErrNotSigned = errors.New("it has no signature")
-	ErrChanged   = errors.New("it is not what was signed")
-)
-
-// Verify checks that b is a program which the owner of cert signed as it is. It
-// reads signatures as Sign makes them, one of them.
-func Verify(b []byte, cert *x509.Certificate) error {
-	p, err := parseProgram(b)
-	if err != nil {
-		return err
-	}
-	s := p.signature()
-	if s.from == 0 {
-		return ErrNotSigned
-	}
-	if s.from+8 > len(b) || s.to > len(b) || s.from+8 > s.to {
-		return errors.New("its signature lies outside of it")
-	}
-	var info contentInfo
-	if _, err := asn1.Unmarshal(b[s.from+8:s.to], &info); err != nil {
-		return fmt.Errorf("its signature: %w", err)
-	}
-	var message signedMessage
-	if _, err := asn1.Unmarshal(info.Content.Bytes, &message); err != nil {
-		return fmt.Errorf("its signature: %w", err)
-	}
-	content, err := indirect(p.digest())
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(content, message.Content.Content.Bytes) {
-		return ErrChanged
-	}
-	if len(message.Signers) != 1 {
-		return fmt.Errorf("it has %d signers, want one", len(message.Signers))
-	}
-	return verifySigner(message.Signers[0], content, cert)
-}
-
-// verifySigner compares with the attributes that belong to content: whoever
-// signed others signed something else.
-func verifySigner(s signer, content []byte, cert *x509.Certificate) error {
-	public, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return fmt.Errorf("the certificate has a %T, want RSA", cert.PublicKey)
-	}
-	var value asn1.RawValue
-	if _, err := asn1.Unmarshal(content, &value); err != nil {
-		return err
-	}
-	sum := sha256.Sum256(value.Bytes)
-	attributes, err := marshalAttributes([]attribute{{oidContentType, []any{oidIndirectData}}, {oidMessageDigest, []any{sum[:]}}})
-	if err != nil {
-		return err
-	}
-	set, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: attributes})
-	if err != nil {
-		return err
-	}
-	hash := sha256.Sum256(set)
-	return rsa.VerifyPKCS1v15(public, crypto.SHA256, hash[:], s.Signature)
 }

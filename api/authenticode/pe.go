@@ -1,8 +1,10 @@
-package secureboot
+package authenticode
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -105,8 +107,8 @@ func (p program) digest() [sha256.Size]byte {
 }
 
 // Sign returns the program in b, a PE file for 64 bits without a signature, with
-// one by key. Its error is ErrSigned when there is one.
-func Sign(b []byte, key Key) ([]byte, error) {
+// one by key, which cert is for. Its error is ErrSigned when there is one.
+func Sign(b []byte, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, error) {
 	out := bytes.Clone(b)
 	out = append(out, make([]byte, -len(out)&7)...) // signatures begin at eight bytes
 	p, err := parseProgram(out)
@@ -116,7 +118,7 @@ func Sign(b []byte, key Key) ([]byte, error) {
 	if p.signature().from != 0 {
 		return nil, fmt.Errorf("sign: %w", ErrSigned)
 	}
-	blob, err := signedData(p.digest(), key)
+	blob, err := signedData(p.digest(), key, cert)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
