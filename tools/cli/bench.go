@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +12,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	var opt bench.Options
+	var part string
 	var readers struct {
 		socket string
 		pause  time.Duration
@@ -18,9 +21,12 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure and compare with the bars we set",
 		Long: "Build the programs, run the settings daemon with a node's user data, measure it, and print\n" +
-			"each figure beside its bar. Figures depend on the machine, which is printed first; a bar\n" +
-			"that is missed is no failure. Close other programs: everything shares the cores.",
+			"each figure beside its bar. Then build an image and measure what it takes and how it boots,\n" +
+			"in turns with a stock Debian system, which only root can assemble.\n\n" +
+			"Figures depend on the machine, which is printed first; a bar that is missed is no failure.\n" +
+			"Close other programs: everything shares the cores.",
 		Example: "  shipyard bench\n" +
+			"  shipyard bench --part boot        # the image, without the daemon\n" +
 			"  shipyard bench --dir /srv/disk    # where commits are to be measured",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,12 +37,16 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if opt.Part = bench.Part(part); !slices.Contains(bench.Parts, opt.Part) {
+				return usageError{fmt.Errorf("--part %s: want one of %v", part, bench.Parts)}
+			}
 			opt.Become = []string{activated}
 			return bench.Run(cmd.Context(), root, opt, cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Dir, "dir", "", "keep state below `DIR` instead of the repository's build directory")
+	f.StringVar(&part, "part", string(bench.All), "measure only `PART`: settings or boot")
 	// How the bench starts its readers, which are a process of their own.
 	f.StringVar(&readers.socket, "read", "", "")
 	f.DurationVar(&readers.pause, "pause", 0, "")
