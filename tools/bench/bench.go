@@ -1,4 +1,4 @@
-// Package bench measures settings, from a request to the files that follow, and
+// Package bench measures nodes, how they deal with settings and how they start, and
 // shows the bars we set beside the figures. A bar that is missed is shown, it is
 // no failure: figures depend on the machine and on what else it does.
 package bench
@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/tools/bootbench"
 	"github.com/bulkhead-os/bulkhead/tools/daemon"
 	"github.com/bulkhead-os/bulkhead/tools/sandbox"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
@@ -26,9 +27,23 @@ const (
 	commits     = 10_000
 )
 
-// Options choose where is measured.
+// A Part is what can be measured without the rest.
+type Part string
+
+// The parts.
+const (
+	All      Part = "all"
+	Settings Part = "settings" // from a request to the files that follow
+	Boot     Part = "boot"     // of an image in a virtual machine
+)
+
+// Parts are all of them.
+var Parts = []Part{All, Settings, Boot}
+
+// Options choose what is measured, and where.
 type Options struct {
-	Dir string // where state is kept; empty for the build directory
+	Dir  string // where state is kept; empty for the build directory
+	Part Part
 	// Become are the words with which this program calls activation.Become.
 	Become []string
 }
@@ -61,9 +76,6 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (
 	if err != nil {
 		return fmt.Errorf("user data: %w", err)
 	}
-	if err := daemon.Build(ctx, root, out); err != nil {
-		return err
-	}
 	above := opt.Dir
 	if above == "" {
 		above = root.Path("build")
@@ -77,14 +89,33 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (
 		return err
 	}
 	fmt.Fprint(out, describe(b.state))
-	if err := b.measure(ctx); err != nil {
-		return err
+	if opt.Part != Boot {
+		if err := b.measure(ctx); err != nil {
+			return err
+		}
+	}
+	if opt.Part != Settings {
+		if err := b.booting(ctx); err != nil {
+			return err
+		}
 	}
 	return b.print()
 }
 
-// measure takes all figures, each in a state that those before it left.
+// booting measures the start of a node.
+func (b *bench) booting(ctx context.Context) error {
+	figures, err := bootbench.Run(ctx, b.root, b.state, b.out)
+	for _, f := range figures {
+		b.add(f.Name, f.Bar, f.Measured, f.Met)
+	}
+	return err
+}
+
+// measure takes the figures of settings, each in a state that those before it left.
 func (b *bench) measure(ctx context.Context) error {
+	if err := daemon.Build(ctx, b.root, b.out); err != nil {
+		return err
+	}
 	if err := b.validation(); err != nil {
 		return err
 	}

@@ -27,6 +27,12 @@ type Machine struct {
 	// Credentials reach systemd in the machine, by name. The machine's directory
 	// keeps them; the list of processes does not show them.
 	Credentials map[string]string
+	// ByDevice has credentials reach systemd by QEMU's device for such things
+	// instead of the firmware's tables.
+	ByDevice bool
+	// Maker is who the firmware says has made the machine, such as "Amazon EC2";
+	// QEMU if empty.
+	Maker string
 	// NIC connects the machine to a network; nil for none.
 	NIC *NIC
 	// OnReboot says what becomes of the machine when it restarts itself.
@@ -85,6 +91,12 @@ func (m Machine) prepare(e Emulator) error {
 		return err
 	}
 	for name, value := range m.Credentials {
+		if m.ByDevice {
+			if err := os.WriteFile(m.credential(name), []byte(value), 0o600); err != nil {
+				return err
+			}
+			continue
+		}
 		text := "io.systemd.credential.binary:" + name + "=" + base64.StdEncoding.EncodeToString([]byte(value))
 		if err := os.WriteFile(m.credential(name), []byte(text), 0o600); err != nil {
 			return err
@@ -145,7 +157,14 @@ func (m Machine) arguments(e Emulator) []string {
 		args = append(args, d.arguments(i)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Credentials)) {
+		if m.ByDevice {
+			args = append(args, "-fw_cfg", "name=opt/io.systemd.credentials/"+name+",file="+escapeCommas(m.credential(name)))
+			continue
+		}
 		args = append(args, "-smbios", "type=11,path="+escapeCommas(m.credential(name)))
+	}
+	if m.Maker != "" {
+		args = append(args, "-smbios", "type=1,manufacturer="+escapeCommas(m.Maker))
 	}
 	if m.NIC != nil {
 		args = append(args, "-netdev", "stream,id=net,server=off,addr.type=fd,addr.str=4",

@@ -63,6 +63,12 @@ func TestArguments(t *testing.T) {
 			},
 		},
 		{
+			name:    "credentials by device, of another maker",
+			machine: Machine{Dir: "/d", Credentials: map[string]string{"a": "3"}, ByDevice: true, Maker: "A, Inc."},
+			want:    []string{"-fw_cfg name=opt/io.systemd.credentials/a,file=/d/credential.a -smbios type=1,manufacturer=A,, Inc."},
+			not:     []string{"type=11"},
+		},
+		{
 			name:    "Secure Boot",
 			machine: Machine{Dir: "/d", SecureBoot: "/keys.fd"},
 			want: []string{

@@ -47,6 +47,7 @@ func TestSwitches(t *testing.T) {
 		name string
 		do   func() error
 	}{
+		{"InjectNMI", machine.InjectNMI},
 		{"Reset", machine.Reset},
 		{"PowerOff", machine.PowerOff},
 		{"CutPower", machine.CutPower},
