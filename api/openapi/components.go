@@ -120,6 +120,9 @@ func settingsComponents() object {
 			{"message", str("")},
 			{"cursor", str("Stands for the line in `after`.")},
 		}, "time", "priority", "message", "cursor")},
+		{"Maintenance", record(object{{"waiting", truth("")}, {"code", str("The code that stands on the console.")}}, "waiting")},
+		{"ResetPlan", record(object{{"destroys", list(ref("Thing"))}, {"keeps", list(ref("Thing"))}}, "destroys", "keeps")},
+		{"Thing", record(object{{"name", str("")}, {"detail", str("")}}, "name", "detail")},
 		{"Health", record(object{
 			{"status", object{{"type", "string"}, {"enum", []any{"starting", "ok", "degraded"}}}},
 			{"faults", list(ref("Fault"))},

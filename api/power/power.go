@@ -1,5 +1,5 @@
-// Package power asks the power service of a node to reboot it or to switch it
-// off.
+// Package power asks the power service of a node to reboot it, to switch it off,
+// or to have it forget what it was told.
 //
 // The service is reached over a Unix socket and serves one request for each
 // connection, in lines of JSON: a Request, an Answer, the word to go ahead, and
@@ -25,6 +25,10 @@ type Action string
 const (
 	Reboot   Action = "reboot"
 	Shutdown Action = "shutdown"
+	// A reset reboots, and the next boot makes the node one that was never told
+	// anything. The second one leaves what runs on the node its data.
+	Reset         Action = "reset"
+	ResetSettings Action = "reset-settings"
 )
 
 // A Request is what a caller wants.

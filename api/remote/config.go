@@ -18,6 +18,10 @@ type Config struct {
 	Authorities []*x509.Certificate // of callers
 	Certificate *tls.Certificate    // to show; nil for one of the gate's own making
 	Roles       []api.Role          // that callers may have
+	// Anybody lets in callers without a certificate, and nobody else counts for
+	// more: they have no role. Whoever handles their requests knows them by another
+	// secret.
+	Anybody bool
 }
 
 // From returns what s asks for. Settings that contradict one another, as those
@@ -83,6 +87,9 @@ func newPolicy(c Config, shown *tls.Certificate) *policy {
 		// A session that is taken up again would be one of the authorities of then.
 		SessionTicketsDisabled: true,
 	}
+	if c.Anybody {
+		p.tls.ClientAuth = tls.NoClientCert
+	}
 	return p
 }
 
@@ -90,6 +97,6 @@ func newPolicy(c Config, shown *tls.Certificate) *policy {
 // certificate.
 func (p *policy) equal(o *policy) bool {
 	same := func(a, b *x509.Certificate) bool { return a.Equal(b) }
-	return p.fingerprint == o.fingerprint && slices.Equal(p.config.Roles, o.config.Roles) &&
+	return p.fingerprint == o.fingerprint && p.config.Anybody == o.config.Anybody && slices.Equal(p.config.Roles, o.config.Roles) &&
 		slices.EqualFunc(p.config.Authorities, o.config.Authorities, same)
 }

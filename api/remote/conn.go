@@ -3,6 +3,7 @@ package remote
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -67,6 +68,12 @@ func (c *conn) identify(p *policy, chain []*x509.Certificate, now time.Time) (*C
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.chain = chain
+	if p.config.Anybody {
+		return &Caller{Name: "somebody at " + c.address.String(), Address: c.RemoteAddr().String(), conn: c}, nil
+	}
+	if len(chain) == 0 {
+		return nil, errors.New("callers need a certificate")
+	}
 	if c.policy == p && !now.After(chain[0].NotAfter) {
 		return c.caller, nil
 	}
@@ -86,7 +93,7 @@ func (c *conn) review(p *policy, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.chain == nil || p.verify(c.chain, now) == nil {
-		return
+		return // whoever has shown none is looked at when he asks for something
 	}
 	c.retire()
 	if c.state == http.StateIdle {

@@ -17,6 +17,13 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/syntax"
 )
 
+// YAML reads the one document of text as syntax.TOML reads TOML: with positions,
+// bounded, and without following aliases.
+func YAML(text []byte) (*syntax.Node, report.Report) {
+	var rep report.Report
+	return readYAML(text, &rep), rep
+}
+
 // readYAML reads the one document of text as syntax.TOML reads TOML. Anchors are
 // not followed: a few lines of them may stand for gigabytes.
 func readYAML(text []byte, rep *report.Report) *syntax.Node {

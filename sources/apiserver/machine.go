@@ -18,6 +18,7 @@ func equip(o *server.Options, opt Options) {
 	o.Network = server.Network{
 		Dir:    filepath.Join(opt.Root, "var/lib/bulkhead/remote"),
 		Report: filepath.Join(opt.Root, "run/bulkhead/apiserver/remote.json"),
+		Code:   filepath.Join(opt.Root, "run/bulkhead/apiserver/maintenance"),
 	}
 	if opt.Root != "/" {
 		return

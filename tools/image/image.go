@@ -400,7 +400,11 @@ func (b *builder) signLoader() error {
 
 func (b *builder) disk(ctx context.Context) (string, error) {
 	esp, private := b.temp("esp.img"), b.temp("private.img")
-	if err := b.tools.makeESP(ctx, b.opt.Variant, b.opt.Version, b.out(LoaderFile), b.out(UKIFile), b.work, esp); err != nil {
+	addons, err := b.addonFiles()
+	if err != nil {
+		return "", err
+	}
+	if err := b.tools.makeESP(ctx, b.opt.Variant, b.opt.Version, b.out(LoaderFile), b.out(UKIFile), addons, b.work, esp); err != nil {
 		return "", err
 	}
 	if err := b.tools.makePrivate(ctx, b.opt.Variant, private); err != nil {

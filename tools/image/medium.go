@@ -72,14 +72,18 @@ func hashRoot(variant, root, tree string) (_ verity.Hash, err error) {
 // loaderConf lets systemd-boot start at once, and nobody change what it starts.
 const loaderConf = "timeout 0\neditor no\nsecure-boot-enroll off\n"
 
-// makeESP makes the file system that the firmware boots from.
-func (t tools) makeESP(ctx context.Context, variant, version, loader, uki, work, file string) error {
+// makeESP makes the file system that the firmware boots from, with more files
+// than those that boot.
+func (t tools) makeESP(ctx context.Context, variant, version, loader, uki string, more map[string][]byte, work, file string) error {
 	files := filepath.Join(work, "esp")
 	if err := os.RemoveAll(files); err != nil {
 		return err
 	}
 	c := contents{}
 	c.file("/loader/loader.conf", []byte(loaderConf), 0o644)
+	for to, data := range more {
+		c.file(to, data, 0o644)
+	}
 	for to, from := range map[string]string{
 		"/EFI/BOOT/BOOTX64.EFI": loader, "/EFI/systemd/systemd-bootx64.efi": loader,
 		"/EFI/Linux/bulkhead-" + version + ".efi": uki,

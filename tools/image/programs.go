@@ -22,6 +22,10 @@ const (
 	initPackage      = "./sources/cmd/initrd"
 )
 
+// apart are our programs that are files of their own, built for the images that
+// have them: each by its name.
+var apart = map[string]string{"aws-settings": "./sources/cmd/aws-settings"}
+
 // plainFlags make a program depend on its source only: no paths, no build id.
 var plainFlags = []string{"-trimpath", "-ldflags=-s -w -buildid="}
 
@@ -56,6 +60,14 @@ func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*r
 			switch {
 			case prog.Name == "apiclient":
 				if err := c.copy(prog.Path, client); err != nil {
+					return nil, err
+				}
+			case apart[prog.Name] != "":
+				file := filepath.Join(dir, prog.Name)
+				if err := compile(ctx, root, apart[prog.Name], file, more...); err != nil {
+					return nil, err
+				}
+				if err := c.copy(prog.Path, file); err != nil {
 					return nil, err
 				}
 			case have[prog.Name]:

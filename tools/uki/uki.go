@@ -73,6 +73,20 @@ func Build(stub []byte, p Parts) ([]byte, error) {
 	return img.b, nil
 }
 
+// Addon returns stub, systemd's one for addons, with words for the command line
+// in it. The stub of a boot program takes them from addons that lie beside it.
+func Addon(stub []byte, cmdline string) ([]byte, error) {
+	img, err := parse(stub)
+	if err != nil {
+		return nil, fmt.Errorf("read the stub of addons: %w", err)
+	}
+	if err := img.add(section{name: ".cmdline", data: []byte(cmdline), flags: contentData}); err != nil {
+		return nil, fmt.Errorf("add section .cmdline: %w", err)
+	}
+	img.put32(img.optional+64, 0) // as above
+	return img.b, nil
+}
+
 // A program is a PE file whose headers can be changed.
 type program struct {
 	b        []byte

@@ -104,3 +104,21 @@ func TestBuildRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestAddon(t *testing.T) {
+	got, err := uki.Addon(stand(1, 0x2000, 0), "quiet x=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := pe.NewFile(bytes.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := f.Section(".cmdline").Data()
+	if err != nil || !bytes.HasPrefix(data, []byte("quiet x=1\x00")) || f.Section(".cmdline").VirtualSize != 9 {
+		t.Errorf("Addon: command line %q, %v, want %q", data, err, "quiet x=1")
+	}
+	if _, err := uki.Addon([]byte("MZ"), "x"); err == nil {
+		t.Error("Addon of no program succeeded, want an error")
+	}
+}

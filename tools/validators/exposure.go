@@ -52,7 +52,7 @@ const mostExposed = 3.0
 
 // confined are services to which no exception can be made: they are ours, and
 // run all the time or act on what comes from outside.
-var confined = []string{"apiserver.service", "apply.service", "power.service", "provision.service", "updater.service"}
+var confined = []string{"apiserver.service", "apply.service", "power.service", "provision.service", "provision-network.service", "updater.service"}
 
 // An exception lets one service count more.
 type exception struct {

@@ -352,6 +352,9 @@ func about(log string) []string {
 	var out []string
 	for line := range strings.Lines(log) {
 		line = strings.TrimSpace(line)
+		if strings.Contains(line, "the kernel does not support IPv6") {
+			continue // the kernel of this machine
+		}
 		if strings.HasPrefix(line, "/") || strings.Contains(line, "DNS server") || strings.Contains(line, "search domain") {
 			out = append(out, line)
 		}

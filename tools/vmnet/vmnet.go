@@ -137,6 +137,20 @@ func (n *Network) Forward(listen string, to Host, port uint16) (string, error) {
 	return l.Addr().String(), nil
 }
 
+// Listen returns what machines connect to at an address of IPv4 that is not
+// theirs, wherever it may be: 169.254.169.254:80. It lasts until the network is
+// closed.
+func (n *Network) Listen(address string) (net.Listener, error) {
+	l, err := n.stack.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s in the virtual network: %w", address, err)
+	}
+	if !n.hold(l) {
+		return nil, errors.Join(net.ErrClosed, l.Close())
+	}
+	return l, nil
+}
+
 // Close ends the network and waits until nothing of it is left but what the
 // library keeps for its gateway.
 func (n *Network) Close() error {

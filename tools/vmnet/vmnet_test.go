@@ -179,3 +179,22 @@ func TestForwardToNobody(t *testing.T) {
 		t.Error("Forward at an address that is not here: no error")
 	}
 }
+
+// What is served at an address that nobody has reaches machines, and ends with
+// the network.
+func TestListen(t *testing.T) {
+	n, err := New([]Host{NewHost(0, "a")})
+	must(t, err)
+	l, err := n.Listen("169.254.169.254:80")
+	must(t, err)
+	if _, err := n.Listen("nonsense"); err == nil {
+		t.Error(`Listen("nonsense"): no error`)
+	}
+	must(t, n.Close())
+	if _, err := l.Accept(); err == nil {
+		t.Error("Accept after the network was closed: no error")
+	}
+	if _, err := n.Listen("169.254.169.254:81"); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Listen in a closed network: %v, want %v", err, net.ErrClosed)
+	}
+}
