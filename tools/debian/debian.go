@@ -49,6 +49,16 @@ var Systemd = Need{
 	},
 }
 
+// PartitionTables is a program of others that reads the disks we make.
+var PartitionTables = Need{
+	What:     "sfdisk, for tests of disks",
+	Packages: []string{"fdisk"},
+	Present: func(context.Context) bool {
+		_, err := exec.LookPath("sfdisk")
+		return err == nil
+	},
+}
+
 // An Installer makes needs present.
 type Installer struct {
 	Out  io.Writer // told what is being installed

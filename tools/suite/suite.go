@@ -96,11 +96,18 @@ func (s *Suite) provide(ctx context.Context, opt Options) error {
 // only; for others the tests that do so say that and are skipped.
 func (o Options) needs(root bool) []debian.Need {
 	needs := []debian.Need{debian.RaceDetector}
-	boots := len(o.Packages) == 0 || slices.ContainsFunc(o.Packages, func(p string) bool { return strings.HasPrefix(p, "./sources") })
-	if root && boots {
+	if root && o.covers("./sources") {
 		needs = append(needs, debian.Systemd)
 	}
+	if root && o.covers("./tools") {
+		needs = append(needs, debian.PartitionTables)
+	}
 	return needs
+}
+
+// covers reports whether packages below dir are tested.
+func (o Options) covers(dir string) bool {
+	return len(o.Packages) == 0 || slices.ContainsFunc(o.Packages, func(p string) bool { return strings.HasPrefix(p, dir) })
 }
 
 // validators provides the programs that the tests of package validators ask.
