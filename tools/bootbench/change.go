@@ -45,7 +45,7 @@ func (b *bench) change(ctx context.Context) error {
 		return fmt.Errorf("the image does not change with %s", changed)
 	}
 	const bar = 0.01
-	b.add("blocks of the root image that another word in bulkhead changes", percent(bar), percent(share), share <= bar)
+	b.add("blocks of the root image that another word in bulkhead changes", "≤ "+percent(bar), percent(share), share <= bar)
 	return os.RemoveAll(other)
 }
 
