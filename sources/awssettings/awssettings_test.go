@@ -41,14 +41,12 @@ func (f *fakeAPI) Generate(_ context.Context, g client.GeneratedValues) error {
 
 // A cloud is what stands in for EKS and EC2.
 type cloud struct {
-	mu        sync.Mutex
-	throttle  int // how many requests are refused for now
-	status    int // of all answers, if not 0
-	v6        bool
-	asked     []string
-	unsigned  int
-	cluster   string
-	addresses [2]string
+	mu       sync.Mutex
+	throttle int // how many requests are refused for now
+	status   int // of all answers, if not 0
+	v6       bool
+	asked    []string
+	unsigned int
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
