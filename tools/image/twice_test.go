@@ -92,9 +92,10 @@ func checkFiles(t *testing.T, manifest string) {
 		}
 	}
 	want := []string{
-		"apiclient", "apiserver", "apply", "bulkhead", "chronyc", "containerd", "containerd-shim-runc-v2", "ctr", "dbus-broker",
-		"dbus-broker-launch", "journalctl", "kmod", "mount", "networkctl", "resolvectl", "storage", "systemctl", "systemd-inhibit",
-		"systemd-tmpfiles", "udevadm", "umount",
+		"apiclient", "apiserver", "apply", "boot-settings", "boot-slot", "bulkhead", "chronyc", "console-status", "containerd",
+		"containerd-shim-runc-v2", "crash-report", "ctr", "dbus-broker", "dbus-broker-launch", "disk-names", "journalctl",
+		"kernel-settings", "kmod", "mount", "network-config", "networkctl", "power", "provision", "resolvectl", "storage", "systemctl",
+		"systemd-inhibit", "systemd-tmpfiles", "trust-store", "udevadm", "umount",
 		"chronyd", "e2fsck", "lsmod", "mke2fs", "modinfo", "modprobe", "runc",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
