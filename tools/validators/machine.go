@@ -36,7 +36,7 @@ var accounts = []string{"root", "api", "_chrony", "systemd-network", "systemd-re
 // first two are links that Debian's scripts make, the others have no source that
 // a package could name.
 var standIns = []string{
-	"/usr/sbin/iptables", "/usr/sbin/ip6tables",
+	"/usr/bin/bulkhead", "/usr/sbin/iptables", "/usr/sbin/ip6tables",
 	"/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
 }
 
