@@ -64,11 +64,15 @@ func parseProgram(b []byte) (p program, err error) {
 		return p, fmt.Errorf("a PE program of kind %#x, want %#x", magic, peMagic)
 	}
 	p = program{b: b, checksum: opt + peChecksum, security: opt + peDirectories + 8*peSecurityIndex, headers: int(le.Uint32(b[opt+peHeadersSize:]))}
+	left := len(b) - p.headers // what overlaps would be hashed again and again
 	for i := range count {
 		h := b[opt+optSize+i*peSectionHeader:]
 		size, from := int(le.Uint32(h[16:])), int(le.Uint32(h[20:]))
 		if size > 0 {
 			_ = b[from : from+size]
+			if left -= size; left < 0 {
+				return p, errors.New("not a PE program: its sections overlap")
+			}
 			p.sections = append(p.sections, span{from, from + size})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,10 +119,7 @@ func one(_ *cobra.Command, args []string) error {
 func changeCommands(opt *options) []*cobra.Command {
 	all := []*cobra.Command{
 		opt.change("activate VERSION", "Have the next boot try a version", one, func(s *slots.Session, args []string) (slots.Plan, error) {
-			if err := s.Check(args[0]); err != nil {
-				return nil, err
-			}
-			return s.View.Activate(args[0], now(), opt.demand())
+			return checked(s)(s.View.Activate(args[0], now(), opt.demand()))
 		}),
 		opt.change("deactivate VERSION", "Take an activation back", one, func(s *slots.Session, args []string) (slots.Plan, error) {
 			return s.View.Deactivate(args[0])
@@ -130,7 +128,7 @@ func changeCommands(opt *options) []*cobra.Command {
 			return s.View.MarkBad(first(args), opt.reason, now(), opt.demand())
 		}),
 		opt.change("rollback", "Have the next boot be one of the other slot", none, func(s *slots.Session, _ []string) (slots.Plan, error) {
-			return s.View.Rollback(opt.reason, now(), opt.demand())
+			return checked(s)(s.View.Rollback(opt.reason, now(), opt.demand()))
 		}),
 	}
 	for _, cmd := range all {
@@ -140,6 +138,21 @@ func changeCommands(opt *options) []*cobra.Command {
 		cmd.Flags().StringVar(&opt.reason, "reason", "by hand", "`TEXT` to be remembered")
 	}
 	return all
+}
+
+// checked refuses a plan that gives tries to what the firmware would not start.
+func checked(s *slots.Session) func(slots.Plan, error) (slots.Plan, error) {
+	return func(p slots.Plan, err error) (slots.Plan, error) {
+		if err != nil {
+			return nil, err
+		}
+		for _, version := range p.Tried() {
+			if err := s.Check(version); err != nil {
+				return nil, err
+			}
+		}
+		return p, nil
+	}
 }
 
 func atMostOne(_ *cobra.Command, args []string) error {
@@ -162,43 +175,76 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 func (o *options) change(use, short string, args cobra.PositionalArgs, plan func(*slots.Session, []string) (slots.Plan, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: args,
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args, plan) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, func(s *slots.Session) (slots.Plan, error) { return plan(s, args) })
+		},
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done")
 	return cmd
 }
 
+// A planner makes a plan of what a session has seen.
+type planner func(*slots.Session) (slots.Plan, error)
+
 // run mends what is halved, makes a plan and carries it out. Steps go to standard
-// error, those of a dry run to standard output.
-func (o *options) run(cmd *cobra.Command, args []string, plan func(*slots.Session, []string) (slots.Plan, error)) (err error) {
-	access := esp.Write
-	if o.dryRun {
-		access = esp.Read
+// error, those of a dry run to standard output. Where nothing is to be done,
+// the partition is not opened for writing, of which others would be told.
+func (o *options) run(cmd *cobra.Command, plan planner) error {
+	repair, p, err := o.look(plan)
+	switch {
+	case err != nil:
+		return err
+	case o.dryRun:
+		if len(repair) > 0 {
+			p = repair // the rest depends on that
+		}
+		_, err = fmt.Fprint(cmd.OutOrStdout(), p)
+		return err
+	case len(repair)+len(p) == 0:
+		return nil
 	}
-	s, err := o.machine.Open(access)
+	return o.carryOut(plan, func(step slots.Step) { fmt.Fprintln(cmd.ErrOrStderr(), step) })
+}
+
+// look returns what is to be mended, or else the plan, and reports what is wrong.
+func (o *options) look(plan planner) (repair, p slots.Plan, err error) {
+	s, err := o.machine.Open(esp.Read)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if repair = s.View.Repair(); len(repair) > 0 {
+		return repair, nil, nil
+	}
+	if p, err = plan(s); err != nil {
+		return nil, nil, err
+	}
+	return nil, p, o.report(s)
+}
+
+func (o *options) carryOut(plan planner, done func(slots.Step)) (err error) {
+	s, err := o.machine.Open(esp.Write)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	done := func(step slots.Step) { fmt.Fprintln(cmd.ErrOrStderr(), step) }
-	repair := s.View.Repair()
-	if o.dryRun && len(repair) > 0 {
-		_, err = fmt.Fprint(cmd.OutOrStdout(), repair)
-		return err // the rest depends on that
-	}
-	if err := s.Carry(repair, done); err != nil {
+	if err := s.Carry(s.View.Repair(), done); err != nil {
 		return err
 	}
-	p, err := plan(s, args)
+	p, err := plan(s)
 	if err != nil {
-		return err
-	}
-	if o.dryRun {
-		_, err = fmt.Fprint(cmd.OutOrStdout(), p)
 		return err
 	}
 	if err := s.Carry(p, done); err != nil {
 		return err
+	}
+	return o.report(s)
+}
+
+// report writes what is wrong with the slots to the health of the node.
+func (o *options) report(s *slots.Session) error {
+	if o.dryRun {
+		return nil
 	}
 	return healthfile.WriteTo(o.health, reporter, s.View.Status().Faults)
 }
@@ -207,24 +253,36 @@ func (o *options) run(cmd *cobra.Command, args []string, plan func(*slots.Sessio
 const reporter = "boot-slot"
 
 func beginCommand(opt *options) *cobra.Command {
-	return &cobra.Command{
+	var trial string
+	cmd := &cobra.Command{
 		Use: "begin", Short: "Do what is due at the beginning of a boot", Args: none,
 		Long: `Mend what a power cut left, remember what was tried in vain, have the firmware try
 the loader as often as a version has tries, and report what is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := opt.run(cmd, nil, func(s *slots.Session, _ []string) (slots.Plan, error) {
-				if err := s.Firmware(func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }); err != nil {
-					fmt.Fprintln(cmd.ErrOrStderr(), "entries of the firmware:", err) // the node boots as before
-				}
-				return s.View.Begin(now()), nil
-			})
-			if err == nil {
-				return nil
+			err := opt.begin(cmd)
+			if err != nil {
+				f := report.Fault{Severity: report.Warning, Code: codeSlots, Detail: err.Error(), Hint: "see the journal of boot-slot.service"}
+				err = errors.Join(err, healthfile.WriteTo(opt.health, reporter, []report.Fault{f}))
 			}
-			f := report.Fault{Severity: report.Warning, Code: codeSlots, Detail: err.Error(), Hint: "see the journal of boot-slot.service"}
-			return errors.Join(err, healthfile.WriteTo(opt.health, reporter, []report.Fault{f}))
+			// In doubt the node has to prove itself.
+			due, dueErr := opt.onTrial()
+			if trial != "" && (due || dueErr != nil) {
+				err = errors.Join(err, os.WriteFile(trial, nil, 0o600))
+			}
+			return err
 		},
 	}
+	cmd.Flags().StringVar(&trial, "trial", "", "make `FILE` if what runs has to prove itself")
+	return cmd
+}
+
+func (o *options) begin(cmd *cobra.Command) error {
+	return o.run(cmd, func(s *slots.Session) (slots.Plan, error) {
+		if err := s.Firmware(func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "entries of the firmware:", err) // the node boots as before
+		}
+		return s.View.Begin(now()), nil
+	})
 }
 
 // codeSlots is of a fault that keeps the slots from being looked at.

@@ -248,6 +248,19 @@ B     1.1.0    staged  -      000000000000
 	}
 }
 
+// Only what has to prove itself is waited for.
+func TestBeginTellsOfATrial(t *testing.T) {
+	for file, want := range map[string]bool{"bulkhead-1.0.0.efi": false, "bulkhead-1.0.0+2-1.efi": true, "bulkhead-1.0.0+0-3.efi": true} {
+		n := newNode(t, "1.0.0", "1.1.0", map[string][]byte{file: program("1.0.0")})
+		if _, err := n.run("begin", "--trial", n.path("trial")); err != nil {
+			t.Fatalf("boot-slot begin with %s: %v", file, err)
+		}
+		if _, err := os.Stat(n.path("trial")); (err == nil) != want {
+			t.Errorf("boot-slot begin with %s: a trial %t, want %t", file, err == nil, want)
+		}
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	n := newNode(t, "1.0.0", "1.1.0", two())
 	for _, tt := range []struct{ args, want string }{

@@ -79,7 +79,7 @@ func (o *options) canFallBack() bool {
 
 // giveUp remembers why this boot is not a good one.
 func (o *options) giveUp(cmd *cobra.Command, reason string) error {
-	return o.run(cmd, nil, func(s *slots.Session, _ []string) (slots.Plan, error) { return s.View.GiveUp(reason), nil })
+	return o.run(cmd, func(s *slots.Session) (slots.Plan, error) { return s.View.GiveUp(reason), nil })
 }
 
 // await waits until the boot is complete and nothing is in error. Warnings do not

@@ -76,6 +76,9 @@ func Open(access Access) (p *Partition, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a mounted file system wrote since somebody last read here did not go
+	// the same way.
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) // the last one to close does it, too
 	return &Partition{Table: table, Entry: entry, file: f, size: part.Size, unlock: unlock}, nil
 }
 

@@ -126,6 +126,9 @@ func (f *FS) Open(file File) (*io.SectionReader, error) {
 		return io.NewSectionReader(strings.NewReader(""), 0, 0), nil
 	}
 	want := int((file.Size + int64(f.cluster) - 1) / int64(f.cluster))
+	if want > int(f.count) {
+		return nil, fmt.Errorf("open %s: it is larger than its file system", file.Name)
+	}
 	all, err := f.chain(file.Cluster, want)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file.Name, err)

@@ -44,6 +44,19 @@ func (p Plan) String() string {
 	return b.String()
 }
 
+// Tried returns the versions that p gives tries to.
+func (p Plan) Tried() []string {
+	var all []string
+	for _, s := range p {
+		if r, ok := s.(Rename); ok {
+			if n, ok := ParseName(r.To); ok && n.State() == Trial {
+				all = append(all, n.Version)
+			}
+		}
+	}
+	return all
+}
+
 // A Demand says how much a caller insists.
 type Demand int
 
