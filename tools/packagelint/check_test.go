@@ -179,7 +179,8 @@ func TestCheckNeeds(t *testing.T) {
 
 // Without the unit nobody knows where files may be.
 func TestCheckWithoutApply(t *testing.T) {
-	packages := fstest.MapFS{"p/package.toml": {Data: []byte(reading)}}
+	const config = reading + "[[config]]\npath = \"/etc/x\"\ntemplate = \"x.tmpl\"\n"
+	packages := fstest.MapFS{"p/package.toml": {Data: []byte(config)}, "p/x.tmpl": {Data: []byte("x")}}
 	compositions, err := packagelint.Load(oneVariant(), packages)
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,7 @@ func Check(compositions []Composition, packages fs.FS) ([]Problem, error) {
 		return nil, err
 	}
 	out = append(out, idle...)
-	dirs, err := writable(packages)
+	dirs, err := writable(Packages(compositions), packages)
 	if err != nil {
 		return nil, err
 	}

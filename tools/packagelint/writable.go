@@ -15,8 +15,11 @@ import (
 const writer = "apply/apply.service"
 
 // writable returns the directories that the program which writes the rendered
-// files may write to.
-func writable(packages fs.FS) ([]string, error) {
+// files of all packages may write to; none when there are no such files.
+func writable(all []*recipe.Package, packages fs.FS) ([]string, error) {
+	if !slices.ContainsFunc(all, func(p *recipe.Package) bool { return len(p.Configs) > 0 }) {
+		return nil, nil
+	}
 	unit, err := fs.ReadFile(packages, writer)
 	if err != nil {
 		return nil, fmt.Errorf("where rendered files may be: %w", err)
