@@ -33,6 +33,7 @@ const often = 20 * time.Millisecond
 const (
 	look   = time.Second
 	calm   = 5                // looks in a row
+	least  = 45 * time.Second // programs that serve a boot end some time after it
 	enough = 90 * time.Second // then its facts are taken as they are
 	rest   = 0.03             // of what the processors can do
 )
@@ -98,12 +99,12 @@ func Parse(line string) (Facts, error) {
 func settle(ctx context.Context, proc fs.FS) (busy float64, err error) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	deadline := time.Now().Add(enough)
+	start := time.Now()
 	before, err := readTimes(proc)
 	if err != nil {
 		return 0, err
 	}
-	for calmly := 0; calmly < calm && time.Now().Before(deadline); {
+	for calmly := 0; (calmly < calm || time.Since(start) < least) && time.Since(start) < enough; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -48,10 +48,10 @@ func TestWatch(t *testing.T) {
 		until time.Duration // it is busy
 		want  time.Duration // facts are taken
 	}{
-		{"at rest", 0, 0, 5 * time.Second},
-		{"busy until it is up", 10 * time.Second, 10 * time.Second, 15 * time.Second},
-		{"at rest before it is up", 10 * time.Second, 0, 15 * time.Second},
-		{"busy for a while", 10 * time.Second, 20 * time.Second, 25 * time.Second},
+		{"at rest", 0, 0, 45 * time.Second},
+		{"busy until it is up", 10 * time.Second, 10 * time.Second, 55 * time.Second},
+		{"at rest before it is up", 10 * time.Second, 0, 55 * time.Second},
+		{"busy for a while", 10 * time.Second, 60 * time.Second, 65 * time.Second},
 		{"never at rest", 0, time.Hour, 90 * time.Second},
 	}
 	for _, tt := range tests {

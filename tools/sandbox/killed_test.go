@@ -123,6 +123,11 @@ type running struct {
 // startIn starts a sandbox that is given no directory.
 func startIn(t *testing.T, base string) *running {
 	t.Helper()
+	// Signals that this process ignores, as one in the background of a shell does,
+	// would be ignored by what it starts, too. Those that are caught are not.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	known := sandboxesIn(t, base)
 	prog := standIns(t)
 	userData := filepath.Join(t.TempDir(), "user-data") // as in TestKilled
