@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
 // Options are what the command line says.
@@ -28,14 +30,6 @@ type Options struct {
 	Retain        int
 }
 
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
-
 // Command returns the program. It runs until its context ends.
 func Command() *cobra.Command {
 	var opt Options
@@ -49,13 +43,13 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opt.Retain < 1 {
-				return misuse{fmt.Errorf("--retain %d is not acceptable, want 1 or more", opt.Retain)}
+				return usage.Mistake(fmt.Errorf("--retain %d is not acceptable, want 1 or more", opt.Retain))
 			}
 			log, err := logger(cmd, opt.LogLevel)
 			if err != nil {
@@ -64,7 +58,7 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 			return Run(cmd.Context(), opt, log)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.StringVar(&opt.Root, "root", "/", "`DIR` that stands for the root of the node")
 	f.StringVar(&opt.Socket, "socket", "/run/api.sock", "`PATH` of the socket")
@@ -83,7 +77,7 @@ daemon needs no privileges, and the user it runs as is admin: a sandbox.`,
 func logger(cmd *cobra.Command, level string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
-		return nil, misuse{fmt.Errorf("log level %q is not known, want debug, info, warn or error", level)}
+		return nil, usage.Mistake(fmt.Errorf("log level %q is not known, want debug, info, warn or error", level))
 	}
 	opt := &slog.HandlerOptions{Level: l}
 	if os.Getenv("JOURNAL_STREAM") != "" {

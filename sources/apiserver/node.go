@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/server"
 	"github.com/bulkhead-os/bulkhead/models/variant"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 	"github.com/bulkhead-os/bulkhead/variants"
 )
 
@@ -49,10 +50,10 @@ func identify(opt Options) (node, error) {
 		return node{}, err
 	}
 	if name == "" {
-		return node{}, misuse{errors.New("no variant is given, and there is no image that names one: give --variant")}
+		return node{}, usage.Mistake(errors.New("no variant is given, and there is no image that names one: give --variant"))
 	}
 	if !slices.Contains(names, name) {
-		return node{}, misuse{fmt.Errorf("there is no variant %q, want one of %s", name, strings.Join(names, ", "))}
+		return node{}, usage.Mistake(fmt.Errorf("there is no variant %q, want one of %s", name, strings.Join(names, ", ")))
 	}
 	v, err := variant.Load(files, name)
 	if err != nil {

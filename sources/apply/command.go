@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
 // How the units are managed.
@@ -41,14 +43,6 @@ type options struct {
 	step func(string) // see worker
 }
 
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
-
 // Command returns the program. It runs until its context ends or, where the
 // service manager keeps the socket, until nobody needs it.
 func Command() *cobra.Command { return command(func(string) {}) }
@@ -68,10 +62,10 @@ written to ROOT/run/bulkhead/units.log.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			if opt.units != systemdUnits && opt.units != recordUnits {
-				return misuse{fmt.Errorf("--units %q, want %s or %s", opt.units, systemdUnits, recordUnits)}
+				return usage.Mistake(fmt.Errorf("--units %q, want %s or %s", opt.units, systemdUnits, recordUnits))
 			}
 			return nil
 		},
@@ -79,7 +73,7 @@ written to ROOT/run/bulkhead/units.log.`,
 			return serve(cmd.Context(), opt, logger(cmd.ErrOrStderr()))
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.StringVar(&opt.root, "root", "/", "`DIR` that stands for the root of the node")
 	f.StringVar(&opt.image, "image", "", "`DIR` that holds the image (default: the root)")

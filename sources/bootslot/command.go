@@ -18,15 +18,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/internal/esp"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
 	"github.com/bulkhead-os/bulkhead/sources/internal/slots"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of the command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // options are what the flags of all commands say.
 type options struct {
@@ -55,14 +48,14 @@ programs on the ESP are where that is kept.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("there is no command %q", args[0])}
+				return usage.Mistake(fmt.Errorf("there is no command %q", args[0]))
 			}
-			return misuse{errors.New("no command, want status, activate, deactivate, mark-good, mark-bad, rollback or begin")}
+			return usage.Mistake(errors.New("no command, want status, activate, deactivate, mark-good, mark-bad, rollback or begin"))
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args refuses all
 	}
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.PersistentFlags()
 	f.StringVar(&opt.machine.Root, "root", "/", "`DIR` that has /proc and /sys in it")
 	f.StringVar(&opt.machine.Private, "private", disklayout.PrivateDir, "`DIR` where PRIVATE is mounted")
@@ -79,7 +72,7 @@ func statusCommand(opt *options) *cobra.Command {
 		Use: "status", Short: "Print what both slots hold, what runs, and what is started next", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" {
-				return misuse{fmt.Errorf("-o %q, want text or json", output)}
+				return usage.Mistake(fmt.Errorf("-o %q, want text or json", output))
 			}
 			s, err := opt.machine.Open(esp.Read)
 			if err != nil {
@@ -104,14 +97,14 @@ func statusCommand(opt *options) *cobra.Command {
 
 func none(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+		return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 	}
 	return nil
 }
 
 func one(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return misuse{fmt.Errorf("%d arguments, want one: a version", len(args))}
+		return usage.Mistake(fmt.Errorf("%d arguments, want one: a version", len(args)))
 	}
 	return nil
 }
@@ -157,7 +150,7 @@ func checked(s *slots.Session) func(slots.Plan, error) (slots.Plan, error) {
 
 func atMostOne(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return misuse{fmt.Errorf("%d arguments, want one version at most", len(args))}
+		return usage.Mistake(fmt.Errorf("%d arguments, want one version at most", len(args)))
 	}
 	return nil
 }

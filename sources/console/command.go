@@ -21,6 +21,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/sources/internal/atomicfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
 // Files below the root that the program writes.
@@ -36,14 +37,6 @@ type options struct {
 	booted bool
 }
 
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
-
 // Command returns the program. It ends when the status is shown.
 func Command() *cobra.Command {
 	var opt options
@@ -55,13 +48,13 @@ what is wrong with it. What was shown last is not shown again.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return opt.run(cmd.Context()) },
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.StringVar(&opt.root, "root", "/", "`DIR` that stands for the root of the node")
 	f.StringVar(&opt.socket, "socket", client.DefaultSocket, "`PATH` of the socket of the settings API")

@@ -11,15 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of the command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // Where things are on a node.
 const (
@@ -38,12 +31,12 @@ the last ` + fmt.Sprint(maxKept) + ` are kept, print it, and report the cause wi
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.run(cmd.OutOrStdout()) },
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	return cmd
 }

@@ -12,15 +12,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of the command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // Command returns the program.
 func Command() *cobra.Command {
@@ -32,7 +26,7 @@ for udev. Of other disks nothing is printed.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return misuse{fmt.Errorf("%d arguments, want one: the file of a disk", len(args))}
+				return usage.Mistake(fmt.Errorf("%d arguments, want one: the file of a disk", len(args)))
 			}
 			return nil
 		},
@@ -49,7 +43,7 @@ for udev. Of other disks nothing is printed.`,
 			return err
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	return cmd
 }
 

@@ -16,15 +16,9 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/journallog"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of the command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // Command returns the program.
 func Command() *cobra.Command {
@@ -38,27 +32,19 @@ room for huge pages that are essential.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return misuse{fmt.Errorf("%d arguments, want one: the file with the settings", len(args))}
+				return usage.Mistake(fmt.Errorf("%d arguments, want one: the file with the settings", len(args)))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+			log := journallog.New(cmd.ErrOrStderr())
 			return run(args[0], root, health, log)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	cmd.Flags().StringVar(&root, "root", "/", "`DIR` that has /sys in it")
 	cmd.Flags().StringVar(&health, "health", healthfile.Dir, "`DIR` in which faults are reported")
 	return cmd
-}
-
-// withoutTime leaves the time to the journal.
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // errKernel says that the kernel is not what the settings insist on.

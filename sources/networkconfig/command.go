@@ -22,15 +22,9 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/journallog"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // options say where a program works, for tests.
 type options struct{ root, health string }
@@ -48,10 +42,10 @@ device takes its addresses by DHCP.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return misuse{errors.New("want a command: generate, show, validate or set-hostname")}
+			return usage.Mistake(errors.New("want a command: generate, show, validate or set-hostname"))
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.PersistentFlags()
 	f.StringVar(&opt.root, "root", "/", "`DIR` that the files of the node are in")
 	f.StringVar(&opt.health, "health", healthfile.Dir, "`DIR` in which faults are reported")
@@ -66,7 +60,7 @@ device takes its addresses by DHCP.`,
 func refused(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return misuse{err}
+			return usage.Mistake(err)
 		}
 		return nil
 	}
@@ -76,18 +70,10 @@ func generateCommand(opt *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "generate", Short: "Write the files, and have systemd-networkd read them if it runs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+			log := journallog.New(cmd.ErrOrStderr())
 			return generate(cmd.Context(), *opt, networkd{}, log)
 		},
 	}
-}
-
-// withoutTime leaves the time to the journal.
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // generate makes the files of the node those that its network asks for.

@@ -16,15 +16,8 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/disklayout"
 	"github.com/bulkhead-os/bulkhead/sources/internal/unixsocket"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // defaultIdle is how long the program stays after a request.
 const defaultIdle = 10 * time.Second
@@ -40,7 +33,7 @@ service manager hands over. The program ends when nobody has done so for a while
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
@@ -50,14 +43,14 @@ service manager hands over. The program ends when nobody has done so for a while
 				return err
 			}
 			if l == nil {
-				return misuse{errors.New("no socket is handed over: the program is started by the service manager")}
+				return usage.Mistake(errors.New("no socket is handed over: the program is started by the service manager"))
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			s := server{manager: systemd{}, log: log, idle: idle, private: disklayout.PrivateDir}
 			return s.serve(cmd.Context(), l)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	cmd.Flags().DurationVar(&idle, "idle", defaultIdle, "`TIME` after which the program ends when nobody needs it")
 	return cmd
 }

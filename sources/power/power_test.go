@@ -28,6 +28,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/apiserver"
 	"github.com/bulkhead-os/bulkhead/sources/internal/nodereset"
 	"github.com/bulkhead-os/bulkhead/sources/internal/nsboot"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
 // asProgram makes the test program the power program, or with the value
@@ -277,7 +278,7 @@ func TestMisuse(t *testing.T) {
 		cmd := Command()
 		cmd.SetArgs(args)
 		err := cmd.ExecuteContext(t.Context())
-		if _, ok := errors.AsType[misuse](err); !ok || err.Error() != want {
+		if !usage.Is(err) || err.Error() != want {
 			t.Errorf("power %q: %v, want %q", args, err, want)
 		}
 	}

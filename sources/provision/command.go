@@ -22,6 +22,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 	"github.com/bulkhead-os/bulkhead/sources/platform/medium"
 	"github.com/bulkhead-os/bulkhead/sources/platform/webfile"
 )
@@ -41,14 +42,6 @@ type options struct {
 	stage       string
 	limit       time.Duration
 }
-
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // Command returns the program. It ends when all is applied.
 func Command() *cobra.Command {
@@ -70,7 +63,7 @@ line names. That counts more than all of the above.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
@@ -84,7 +77,7 @@ line names. That counts more than all of the above.`,
 			return r.run(ctx)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.StringVar(&opt.socket, "socket", client.DefaultSocket, "`PATH` of the socket of the settings API")
 	f.StringVar(&opt.credentials, "credentials", os.Getenv("CREDENTIALS_DIRECTORY"), "`DIR` that holds credentials")
@@ -113,7 +106,7 @@ func (o options) newRun(cmd *cobra.Command) (*run, error) {
 		// Without a socket in the environment, nobody waits.
 		r.ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
 	default:
-		return nil, misuse{fmt.Errorf("stage %q is not known, want local or network", o.stage)}
+		return nil, usage.Mistake(fmt.Errorf("stage %q is not known, want local or network", o.stage))
 	}
 	return r, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
 func TestCommandMisuse(t *testing.T) {
@@ -17,8 +19,7 @@ func TestCommandMisuse(t *testing.T) {
 	cmd.SetArgs([]string{"now"})
 	cmd.SetOut(io.Discard)
 	err := cmd.ExecuteContext(t.Context())
-	coder, ok := errors.AsType[misuse](err)
-	if !ok || coder.ExitCode() != 2 || err.Error() != `argument "now" is not expected` {
+	if !usage.Is(err) || err.Error() != `argument "now" is not expected` {
 		t.Errorf("storage now: %v, want a misuse", err)
 	}
 }

@@ -20,15 +20,9 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/sources/internal/atomicfile"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/journallog"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
-
-// A misuse is an error of the caller of the command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
 
 // options are what the command line says.
 type options struct {
@@ -49,30 +43,22 @@ settings trust, without those that they do not.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse{fmt.Errorf("argument %q is not expected", args[0])}
+				return usage.Mistake(fmt.Errorf("argument %q is not expected", args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+			log := journallog.New(cmd.ErrOrStderr())
 			return run(opt, time.Now(), log)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.StringVar(&opt.settings, "settings", "/etc/trust-store.toml", "`FILE` with the bundles of the settings")
 	f.StringVar(&opt.image, "image", "/usr/share/ca-certificates/mozilla", "`DIR` with the certificates of the image")
 	f.StringVar(&opt.output, "output", "/etc/ssl/certs/ca-certificates.crt", "`FILE` to write")
 	f.StringVar(&opt.health, "health", healthfile.Dir, "`DIR` in which faults are reported")
 	return cmd
-}
-
-// withoutTime leaves the time to the journal.
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 func run(opt options, now time.Time, log *slog.Logger) error {

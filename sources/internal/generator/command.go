@@ -20,6 +20,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/variant"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 	"github.com/bulkhead-os/bulkhead/variants"
 )
 
@@ -83,14 +84,6 @@ type options struct {
 	list, explain               bool
 }
 
-// A misuse is an error of the caller of a command.
-type misuse struct{ error }
-
-// ExitCode returns 2, as for all misused commands.
-func (misuse) ExitCode() int { return 2 }
-
-func (m misuse) Unwrap() error { return m.error }
-
 // Command returns the command.
 func (p Program) Command() *cobra.Command {
 	var opt options
@@ -102,18 +95,18 @@ func (p Program) Command() *cobra.Command {
 			case opt.list && len(args) == 0 && opt.stage == "":
 				return p.list(cmd.OutOrStdout())
 			case opt.list:
-				return misuse{errors.New("--list goes with nothing else")}
+				return usage.Mistake(errors.New("--list goes with nothing else"))
 			case opt.stage != "" && (len(args) > 0 || opt.explain):
-				return misuse{errors.New("--stage goes without names and without --explain")}
+				return usage.Mistake(errors.New("--stage goes without names and without --explain"))
 			case opt.stage != "":
 				return p.run(cmd.Context(), opt, cmd.ErrOrStderr())
 			case len(args) == 0:
-				return misuse{errors.New("want the NAME of a generator; --list has all")}
+				return usage.Mistake(errors.New("want the NAME of a generator; --list has all"))
 			}
 			return p.show(cmd, opt, args)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Mistake(err) })
 	f := cmd.Flags()
 	f.BoolVar(&opt.list, "list", false, "list the generators")
 	f.BoolVar(&opt.explain, "explain", false, "say what a generator goes by, and whether its value counts")
@@ -136,7 +129,7 @@ func (p Program) list(w io.Writer) error {
 // run runs a stage. That a generator fails is reported, and is no error.
 func (p Program) run(ctx context.Context, opt options, log io.Writer) error {
 	if !slices.Contains(Stages(), Stage(opt.stage)) {
-		return misuse{fmt.Errorf("--stage %q, want start, boot or network", opt.stage)}
+		return usage.Mistake(fmt.Errorf("--stage %q, want start, boot or network", opt.stage))
 	}
 	api := client.New(opt.socket)
 	r, err := New(ctx, api, opt.root, p.List, p.Facts(opt.root))
@@ -167,7 +160,7 @@ func (p Program) run(ctx context.Context, opt options, log io.Writer) error {
 func (p Program) show(cmd *cobra.Command, opt options, names []string) error {
 	for _, name := range names {
 		if !slices.ContainsFunc(p.List, func(g Generator) bool { return g.Name == name }) {
-			return misuse{fmt.Errorf("there is no generator %q; --list has all", name)}
+			return usage.Mistake(fmt.Errorf("there is no generator %q; --list has all", name))
 		}
 	}
 	r, err := New(cmd.Context(), client.New(opt.socket), opt.root, p.List, p.Facts(opt.root))
