@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -33,6 +34,7 @@ func awaitTermination() {
 func standInShipyard(args []string) int {
 	prog := Programs{Bulkhead: args[1], Apiclient: args[2], Become: []string{os.Args[0], "become"}}
 	if err := serve(context.Background(), prog, packages, args[3], Options{Dir: args[0]}, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		return 1
 	}
 	return 0
@@ -136,6 +138,7 @@ func startIn(t *testing.T, base string) *running {
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "sandbox", "", prog.Bulkhead, prog.Apiclient, userData)
 	cmd.Env = append(os.Environ(), "TMPDIR="+base)
+	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

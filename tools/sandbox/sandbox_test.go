@@ -103,6 +103,10 @@ func standInDaemon(args []string) int {
 	if err := lock(*root, "daemon"); err != nil {
 		return 1
 	}
+	// It may be told to stop as soon as it answers. A second signal, while the
+	// process ends, changes nothing.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	l, err := net.Listen("unix", *socket)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -118,9 +122,6 @@ func standInDaemon(args []string) int {
 			close(die)
 		}
 	}))
-	// A second signal, while the process ends, changes nothing.
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	select {
 	case <-die:
 		fmt.Fprintln(os.Stderr, "the disk is gone")
