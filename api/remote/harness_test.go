@@ -213,7 +213,7 @@ func as(t *testing.T, certs ...tls.Certificate) *caller {
 			return &certs[0], nil // also when it is not what the node asks for
 		},
 	}}
-	c.Client = http.Client{Transport: transport, Timeout: 20 * time.Second}
+	c.Client = http.Client{Transport: transport, Timeout: 60 * time.Second}
 	t.Cleanup(transport.CloseIdleConnections)
 	return c
 }
@@ -232,7 +232,7 @@ func (c *caller) get(at netip.AddrPort, path string) (int, string, error) {
 // within polls until ok, for at most ten seconds.
 func within(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(60 * time.Second)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {

@@ -202,7 +202,7 @@ func (n *node) set(body string) {
 // within polls until ok, for at most ten seconds.
 func within(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(60 * time.Second)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {

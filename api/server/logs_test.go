@@ -138,7 +138,7 @@ func TestFollowLogs(t *testing.T) {
 			dir := t.TempDir()
 			journalctl(t, "echo $$ >"+dir+"/pid; "+oneLine+"; exec sleep 1000")
 			n := startRemote(t, withJournal, quick)
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.at.String()+"/logs?follow=1", nil)
 			if err != nil {

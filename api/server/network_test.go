@@ -381,7 +381,7 @@ func TestRemoteEventStream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := startRemote(t)
 			c := n.as(pki.Reader)
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.at.String()+"/events", nil)
 			if err != nil {

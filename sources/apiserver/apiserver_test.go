@@ -71,7 +71,7 @@ func TestEventsOfTheStart(t *testing.T) {
 	p.stop()
 	write(t, filepath.Join(dir, "var/lib/bulkhead/settings/settings.db"), "damaged")
 	p = start(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	stream, err := client.New(p.socket).Events(ctx, client.EventsRequest{All: true})
 	if err != nil {
@@ -185,7 +185,7 @@ func manager(t *testing.T) (path string, next func() string) {
 	t.Cleanup(func() { c.Close() })
 	return path, func() string {
 		t.Helper()
-		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(60 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		buf := make([]byte, 1024)

@@ -58,7 +58,7 @@ func reach(t *testing.T, dir, at string, cert tls.Certificate) string {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}}}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	within(t, "answer at "+at, func() bool {
 		res, err := client.Get("https://" + at + "/health")
 		if err != nil {

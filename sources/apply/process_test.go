@@ -207,7 +207,7 @@ func (p *process) status() int {
 // within polls until ok, for at most 20 seconds.
 func within(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(60 * time.Second)
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {

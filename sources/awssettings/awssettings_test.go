@@ -133,7 +133,7 @@ func run(t *testing.T, variantName string, i *instance, have map[string]string) 
 		api.origins[k] = client.Origin{Value: []byte(value), Layer: client.User}
 	}
 	r := &generator.Runner{API: api, Facts: i, Schema: v.Schema, List: generators()}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	outcomes, err := r.Run(ctx, generator.Network)
 	if err != nil {

@@ -173,7 +173,7 @@ func (n *node) detach(loop *os.File, name string) {
 		n.t.Errorf("detach %s: %v", name, err)
 	}
 	n.must(loop.Close())
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if _, err := os.Stat("/sys/block/" + name + "/loop"); err != nil {
 			return
 		}

@@ -245,7 +245,7 @@ func readUntil(t *testing.T, r io.Reader, end string) {
 
 func await(t *testing.T, name string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(60 * time.Second)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {
