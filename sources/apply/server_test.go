@@ -200,14 +200,26 @@ func TestServeActivated(t *testing.T) {
 	must(t, err)
 	defer l.Close()
 	for g := range uint64(3) {
-		p := activated(t, l, root, image, "--idle", "20ms")
-		p.socket = socket
-		if res := p.apply(g+1, fmt.Sprintf(`{"motd": "%d"}`, g)); res.Status != applier.OK {
-			t.Errorf("apply %d: %s, want ok", g+1, asJSON(t, res))
-		}
-		if got := p.status(); got != 0 {
-			t.Errorf("exit status %d after the program was idle, want 0", got)
-		}
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			_, res, err := try(socket, g+1, fmt.Sprintf(`{"motd": "%d"}`, g))
+			if err != nil || res.Status != applier.OK {
+				t.Errorf("apply %d: %s, %v, want ok", g+1, asJSON(t, res), err)
+			}
+		}()
+		// One that is idle before the request is there leaves it to the next.
+		within(t, fmt.Sprintf("answer to apply %d", g+1), func() bool {
+			if got := activated(t, l, root, image, "--idle", "20ms").status(); got != 0 {
+				t.Errorf("exit status %d after the program was idle, want 0", got)
+			}
+			select {
+			case <-answered:
+				return true
+			default:
+				return false
+			}
+		})
 	}
 	// Nobody listens now. The request waits in the socket.
 	answered := make(chan error, 1)

@@ -483,7 +483,7 @@ func TestBrokenRecord(t *testing.T) {
 
 func TestSilentAPI(t *testing.T) {
 	r := &run{api: client.New(filepath.Join(t.TempDir(), "s")), log: slog.New(slog.DiscardHandler)}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	err := r.run(ctx)
 	if err == nil || !strings.HasPrefix(err.Error(), "wait for the settings API: ") || !errors.Is(err, fs.ErrNotExist) {
