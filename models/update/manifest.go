@@ -29,19 +29,21 @@ type Manifest struct {
 
 // A Release is one version of one variant.
 type Release struct {
-	Variant    string  `json:"variant"`
-	Arch       string  `json:"arch"`
-	Version    Version `json:"version"`
-	MaxVersion Version `json:"max_version"`            // the highest that nodes of the variant should run; the same in all its releases
-	MinVersion Version `json:"min_version,omitzero"`   // the lowest that this one installs on
-	Floor      bool    `json:"floor,omitempty"`        // who is below does not go past it without having run it
-	Waves      Waves   `json:"waves"`                  // when nodes are offered it; none means at once
-	Images     Images  `json:"images"`                 // names of targets
-	RootHash   string  `json:"root_hash"`              // what dm-verity is opened with
-	Migrations string  `json:"migrations,omitempty"`   // the target with the migrations of settings up to this release
-	Notes      string  `json:"notes,omitempty"`        // what is new, for people
-	CVEs       []CVE   `json:"cves,omitempty"`         // what it mends
-	Published  string  `json:"published_at,omitempty"` // RFC 3339, for people
+	Variant    string   `json:"variant"`
+	Arch       string   `json:"arch"`
+	Version    Version  `json:"version"`
+	MaxVersion Version  `json:"max_version"`            // the highest that nodes of the variant should run; the same in all its releases
+	MinVersion Version  `json:"min_version,omitzero"`   // the lowest that this one installs on
+	Floor      bool     `json:"floor,omitempty"`        // who is below does not go past it without having run it
+	Channels   []string `json:"channels,omitempty"`     // who follows one of them sees it; none means everybody
+	Waves      Waves    `json:"waves"`                  // when nodes are offered it; none means at once
+	Images     Images   `json:"images"`                 // names of targets
+	RootHash   string   `json:"root_hash"`              // what dm-verity is opened with
+	Patches    []Patch  `json:"patches,omitempty"`      // what makes its images from those of earlier releases
+	Migrations string   `json:"migrations,omitempty"`   // the target with the migrations of settings up to this release
+	Notes      string   `json:"notes,omitempty"`        // what is new, for people
+	CVEs       []CVE    `json:"cves,omitempty"`         // what it mends
+	Published  string   `json:"published_at,omitempty"` // RFC 3339, for people
 }
 
 // Images names the targets that make a slot.
@@ -49,6 +51,9 @@ type Images struct {
 	Boot string `json:"boot"` // the kernel image, UKI
 	Root string `json:"root"` // the root file system
 	Hash string `json:"hash"` // its verity tree
+	// BootBlocks lists the blocks of the kernel image as blockpatch.BlockSums does, so
+	// that without a patch only those are fetched which are new. There need be none.
+	BootBlocks string `json:"boot_blocks,omitempty"`
 }
 
 // A CVE is a vulnerability that a release mends.
@@ -125,7 +130,7 @@ func (r Release) check() error {
 			return fmt.Errorf("%s is missing", name)
 		}
 	}
-	return r.Waves.Check()
+	return errors.Join(r.checkPatches(), r.Waves.Check())
 }
 
 // Name returns how r is called where people read it.
@@ -134,6 +139,12 @@ func (r Release) Name() string { return r.Variant + " " + r.Arch + " " + r.Versi
 // Targets returns the names of all targets that belong to r.
 func (r Release) Targets() []string {
 	names := []string{r.Images.Boot, r.Images.Root, r.Images.Hash}
+	if r.Images.BootBlocks != "" {
+		names = append(names, r.Images.BootBlocks)
+	}
+	for _, p := range r.Patches {
+		names = append(names, p.Target)
+	}
 	if r.Migrations != "" {
 		names = append(names, r.Migrations)
 	}

@@ -3,6 +3,7 @@ package update
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,9 @@ type Request struct {
 	IgnoreWaves   bool
 	Version       Version   // exactly this one, up or down; the zero Version asks for the newest
 	Avoid         []Version // failed here: not taken unless asked for by Version
+	Deny          []Version // passed over: not taken unless asked for by Version
+	Pin           string    // how versions begin that may be taken, unless asked for by Version; empty for all
+	Channel       string    // that the node follows, if any
 }
 
 // A Candidate is a release as one node sees it.
@@ -50,8 +54,14 @@ func (m Manifest) refusal(r Request, rel Release, offer Offer, now time.Time) st
 		return fmt.Sprintf("above the highest version for this variant, %s", rel.MaxVersion)
 	case r.Running.Compare(rel.MinVersion) < 0:
 		return fmt.Sprintf("it installs on %s and later", rel.MinVersion)
+	case !rel.visible(r.Channel):
+		return "it is in channel " + strings.Join(rel.Channels, ", ")
 	case slices.Contains(r.Avoid, v) && v != r.Version:
 		return "it failed on this node"
+	case slices.Contains(r.Deny, v) && v != r.Version:
+		return "the settings deny it"
+	case !v.begins(r.Pin) && v != r.Version:
+		return "the settings keep to " + r.Pin
 	case !r.IgnoreWaves && offer.At.After(now):
 		return fmt.Sprintf("wave %d offers it at %s", offer.Wave, offer.At.UTC().Format(time.RFC3339))
 	}
@@ -61,13 +71,18 @@ func (m Manifest) refusal(r Request, rel Release, offer Offer, now time.Time) st
 	return ""
 }
 
+// visible reports whether who follows channel sees r.
+func (r Release) visible(channel string) bool {
+	return len(r.Channels) == 0 || slices.Contains(r.Channels, channel)
+}
+
 // floor returns the lowest version that has to run on the way from the
 // running version up to v. Withdrawn ones do not count.
 func (m Manifest) floor(r Request, v Version) (Version, bool) {
 	for _, rel := range slices.Backward(m.Of(r.Variant, r.Arch)) {
 		_, denied := m.denial(r.Variant, r.Arch, rel.Version)
 		between := r.Running.Compare(rel.Version) < 0 && rel.Version.Compare(v) < 0
-		if rel.Floor && !denied && between && rel.Version.Compare(rel.MaxVersion) <= 0 {
+		if rel.Floor && rel.visible(r.Channel) && !denied && between && rel.Version.Compare(rel.MaxVersion) <= 0 {
 			return rel.Version, true
 		}
 	}
@@ -100,12 +115,13 @@ func (m Manifest) Select(r Request, now time.Time) (Candidate, bool, error) {
 	return Candidate{}, false, nil
 }
 
-// Path returns the versions that a node goes through, one after the other,
-// from the running one until nothing newer is left, when all waves are over.
-// A release that installs only above what can be reached is not on it.
-func (m Manifest) Path(variant, arch string, running Version) []Version {
+// Path returns the versions that a node that follows a channel, or none, goes
+// through, one after the other, from the running one until nothing newer is left,
+// when all waves are over. A release that installs only above what can be reached
+// is not on it.
+func (m Manifest) Path(variant, arch, channel string, running Version) []Version {
 	var path []Version
-	r := Request{Variant: variant, Arch: arch, Running: running, IgnoreWaves: true}
+	r := Request{Variant: variant, Arch: arch, Channel: channel, Running: running, IgnoreWaves: true}
 	for range len(m.Updates) {
 		c, ok, err := m.Select(r, time.Time{})
 		if err != nil || !ok {

@@ -61,6 +61,11 @@ func TestVersionOrder(t *testing.T) {
 	}
 }
 
+func channel(m update.Manifest, i int, names ...string) update.Manifest {
+	m.Updates[i].Channels = names
+	return m
+}
+
 func TestSelect(t *testing.T) {
 	three := func(t *testing.T) update.Manifest { return manifest(t, "1.2.0", "1.0.0", "1.1.0", "1.2.0") }
 	tests := []struct {
@@ -104,6 +109,17 @@ func TestSelect(t *testing.T) {
 			name: "installs on newer ones only", running: "1.0.0", want: "1.1.0",
 			manifest: func(t *testing.T) update.Manifest { return from(three(t), 2, version(t, "1.1.0")) },
 		},
+		{name: "denied by the settings", manifest: three, running: "1.0.0", request: update.Request{Deny: []update.Version{version(t, "1.2.0")}}, want: "1.1.0"},
+		{name: "denied by the settings, by name", manifest: three, running: "1.0.0", version: "1.2.0", request: update.Request{Deny: []update.Version{version(t, "1.2.0")}}, want: "1.2.0"},
+		{name: "kept to a line", manifest: three, running: "1.0.0", request: update.Request{Pin: "1.1"}, want: "1.1.0"},
+		{name: "kept to a line, by name", manifest: three, running: "1.0.0", version: "1.2.0", request: update.Request{Pin: "1.1"}, want: "1.2.0"},
+		{name: "kept to a line that has nothing", manifest: three, running: "1.0.0", request: update.Request{Pin: "2"}},
+		{name: "kept to a line that only begins alike", manifest: three, running: "1.0.0", request: update.Request{Pin: "1.1.0.1"}},
+		{name: "in a channel", running: "1.0.0", want: "1.1.0", manifest: func(t *testing.T) update.Manifest { return channel(three(t), 2, "beta") }},
+		{name: "in another channel", running: "1.0.0", want: "1.1.0", request: update.Request{Channel: "edge"}, manifest: func(t *testing.T) update.Manifest { return channel(three(t), 2, "beta") }},
+		{name: "in the channel", running: "1.0.0", want: "1.2.0", request: update.Request{Channel: "beta"}, manifest: func(t *testing.T) update.Manifest { return channel(three(t), 2, "edge", "beta") }},
+		{name: "in a channel, by name", running: "1.0.0", version: "1.2.0", manifest: func(t *testing.T) update.Manifest { return channel(three(t), 2, "beta") }},
+		{name: "a floor in another channel is none", running: "1.0.0", want: "1.2.0", manifest: func(t *testing.T) update.Manifest { return channel(floor(three(t), 1), 1, "beta") }},
 		{name: "not yet", running: "1.0.0", want: "1.1.0", manifest: func(t *testing.T) update.Manifest { return wave(three(t), time.Hour) }},
 		{name: "not yet, by name", running: "1.0.0", version: "1.2.0", manifest: func(t *testing.T) update.Manifest { return wave(three(t), time.Hour) }},
 		{name: "now", running: "1.0.0", want: "1.2.0", manifest: func(t *testing.T) update.Manifest { return wave(three(t), 0) }},
@@ -168,7 +184,7 @@ func TestCandidatesSayWhyNot(t *testing.T) {
 func TestPath(t *testing.T) {
 	m := from(floor(manifest(t, "1.4.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"), 1), 3, version(t, "1.3.0"))
 	var got []string
-	for _, v := range m.Path("qemu-dev", "x86_64", version(t, "1.0.0")) {
+	for _, v := range m.Path("qemu-dev", "x86_64", "", version(t, "1.0.0")) {
 		got = append(got, v.String())
 	}
 	if diff := cmp.Diff([]string{"1.2.0", "1.3.0", "1.4.0"}, got); diff != "" {

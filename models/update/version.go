@@ -42,6 +42,13 @@ func (v *Version) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
+// begins reports whether v is in a line of versions: "1.2" holds 1.2.0, and not
+// 1.20.0. The empty line holds all.
+func (v Version) begins(line string) bool {
+	rest, found := strings.CutPrefix(v.s, line)
+	return found && (line == "" || rest == "" || rest[0] == '.' || rest[0] == '-')
+}
+
 // Compare orders versions by semantic versioning 2.0.0: a pre-release comes
 // before its release. No version comes before all others.
 func (v Version) Compare(o Version) int {

@@ -53,15 +53,18 @@ func publishKeyCommand() *cobra.Command {
 }
 
 func publishBundleCommand() *cobra.Command {
-	var opt struct{ out, root string }
+	var opt struct{ out, root, from string }
 	var s selector
 	cmd := &cobra.Command{
 		Use:   "bundle REPOSITORY VERSION",
 		Short: "Put a release into one file",
 		Long: "Write a release with all that proves it to one file, for nodes without a network. It is\n" +
-			"good until the metadata in it expires. REPOSITORY is a directory or an address.",
-		Example: "  shipyard publish bundle updates 1.2.0 --out bulkhead-1.2.0.bundle",
-		Args:    usage(cobra.ExactArgs(2)),
+			"good until the metadata in it expires. REPOSITORY is a directory or an address.\n\n" +
+			"With --from the bundle has patches in place of images: it is small, and of use only to\n" +
+			"nodes that run that version.",
+		Example: "  shipyard publish bundle updates 1.2.0 --out bulkhead-1.2.0.bundle\n" +
+			"  shipyard publish bundle updates 1.2.0 --from 1.1.0 --out bulkhead-1.1.0-to-1.2.0.bundle",
+		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opt.out == "" {
 				return usageError{errors.New("bundle: --out FILE is missing")}
@@ -69,6 +72,12 @@ func publishBundleCommand() *cobra.Command {
 			which, err := s.release(args[1])
 			if err != nil {
 				return err
+			}
+			var from update.Version
+			if opt.from != "" {
+				if from, err = update.ParseVersion(opt.from); err != nil {
+					return usageError{err}
+				}
 			}
 			trusted, err := trustedRoot(opt.root)
 			if err != nil {
@@ -78,10 +87,11 @@ func publishBundleCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return v.Bundle(cmd.Context(), which, opt.out)
+			return v.Bundle(cmd.Context(), which, from, opt.out)
 		},
 	}
 	s.flags(cmd)
+	cmd.Flags().StringVar(&opt.from, "from", "", "put in patches from version `X` instead of images")
 	cmd.Flags().StringVar(&opt.out, "out", "", "write the bundle to `FILE`")
 	cmd.Flags().StringVar(&opt.root, "root", "", "trust the root metadata in `FILE` instead of the first of the repository")
 	return cmd

@@ -14,18 +14,23 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/publish/sign"
 )
 
+// plainCommand is a command that changes a repository and is told nothing more.
+func plainCommand(cmd *cobra.Command, f func(r *repo.Repository, out io.Writer) error) *cobra.Command {
+	cmd.Args = usage(cobra.ExactArgs(1))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return withRepository(args[0], func(r *repo.Repository) error { return f(r, cmd.OutOrStdout()) })
+	}
+	return cmd
+}
+
 func repoRenewCommand() *cobra.Command {
-	return &cobra.Command{
+	return plainCommand(&cobra.Command{
 		Use:   "renew DIR",
 		Short: "Stage the list of releases as it is, valid for longer",
 		Long: "Stage the list of releases as it is, to be signed again before it expires. What is staged\n" +
 			"already stays, and loses its signatures.",
 		Example: "  shipyard publish repo renew updates",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return withRepository(args[0], func(r *repo.Repository) error { return r.Renew(time.Now()) })
-		},
-	}
+	}, func(r *repo.Repository, _ io.Writer) error { return r.Renew(time.Now()) })
 }
 
 // signingCommand is a command that works on a repository with keys.
@@ -103,6 +108,44 @@ func releaseCommand(cmd *cobra.Command, f func(r *repo.Repository, s repo.Select
 	return cmd
 }
 
+func repoPatchCommand() *cobra.Command {
+	var from []string
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "patch DIR VERSION",
+		Short: "Stage patches for a release that is there",
+		Long: "Stage patches that make the images of a release from those of other releases in the\n" +
+			"repository, as repo add --patch-from does for a new one. A patch that would have more than\n" +
+			"70 per cent of the image is not made.",
+		Example: "  shipyard publish repo patch updates 1.2.0 --from 1.1.0 --from 1.0.0",
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&from, "from", nil, "make patches from version `X`; may be repeated")
+	f.BoolVar(&dry, "dry-run", false, "stage nothing, say only how large they would be")
+	return releaseCommand(cmd, func(r *repo.Repository, s repo.Selector, now time.Time) error {
+		p, err := patching(from, dry, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		if len(p.From) == 0 {
+			return usageError{errors.New("patch: --from X is missing")}
+		}
+		return r.Patch(cmd.Context(), s, p, now)
+	})
+}
+
+func patching(from []string, dry bool, out io.Writer) (repo.Patching, error) {
+	p := repo.Patching{DryRun: dry, Out: out}
+	for _, text := range from {
+		v, err := update.ParseVersion(text)
+		if err != nil {
+			return repo.Patching{}, usageError{err}
+		}
+		p.From = append(p.From, v)
+	}
+	return p, nil
+}
+
 func repoWavesCommand() *cobra.Command {
 	var policy, start string
 	cmd := &cobra.Command{
@@ -165,137 +208,26 @@ func repoRetireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retire DIR VERSION",
 		Short: "Stage that an old release goes",
-		Long: "Stage that an old release is no longer there. It is refused where nodes that are behind\n" +
-			"would not get as far as before without it. Its files go with repo prune.",
+		Long: "Stage that an old release is no longer there, nor the patches from it. It is refused where\n" +
+			"nodes that are behind would not get as far as before without it. Its files go with repo\n" +
+			"prune.",
 		Example: "  shipyard publish repo retire updates 1.0.0",
 	}
 	return releaseCommand(cmd, (*repo.Repository).Retire)
 }
 
 func repoPruneCommand() *cobra.Command {
-	return &cobra.Command{
+	return plainCommand(&cobra.Command{
 		Use:   "prune DIR",
 		Short: "Remove files that no node needs",
-		Long: "Remove metadata that was replaced and has expired, and images that none of the metadata\n" +
-			"names which is left. What a node may be fetching stays.",
+		Long: "Remove metadata that was replaced and has expired, and images and patches that none of the\n" +
+			"metadata names which is left. What a node may be fetching stays.",
 		Example: "  shipyard publish repo prune updates",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRepository(args[0], func(r *repo.Repository) error {
-				removed, err := r.Prune(time.Now())
-				for _, name := range removed {
-					fmt.Fprintln(cmd.OutOrStdout(), name)
-				}
-				return err
-			})
-		},
-	}
-}
-
-// sourceOf returns the repository at place: an address, a directory or a bundle.
-func sourceOf(place string) (repo.Source, error) {
-	if repo.IsBundle(place) {
-		return repo.FromBundle(place)
-	}
-	return repo.From(place), nil
-}
-
-func repoValidateCommand() *cobra.Command {
-	var root string
-	var fetch bool
-	cmd := &cobra.Command{
-		Use:   "validate REPOSITORY",
-		Short: "Look at a repository as a node does",
-		Long: "Verify a repository as a node does, and print what a node finds. REPOSITORY is a directory,\n" +
-			"an address or a bundle.",
-		Example: "  shipyard publish repo validate updates --targets\n" +
-			"  shipyard publish repo validate https://updates.example.org/ --root 1.root.json",
-		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			trusted, err := trustedRoot(root)
-			if err != nil {
-				return err
-			}
-			s, err := sourceOf(args[0])
-			if err != nil {
-				return err
-			}
-			now := time.Now()
-			v, err := s.View(cmd.Context(), trusted, now)
-			if err != nil {
-				return err
-			}
-			printView(cmd.OutOrStdout(), v, now)
-			if !fetch {
-				return nil
-			}
-			n, err := v.CheckTargets(cmd.Context())
-			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "all %d targets are as signed, %d bytes\n", len(v.Targets), n)
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&root, "root", "", "trust the root metadata in `FILE` instead of the first of the repository")
-	cmd.Flags().BoolVar(&fetch, "targets", false, "fetch all images, too, and verify them")
-	return cmd
-}
-
-func printView(out io.Writer, v *repo.View, now time.Time) {
-	for _, r := range v.Roles {
-		fmt.Fprintf(out, "%-9s %d, expires %s\n", r.Name, r.Version, r.Expires.Format(time.RFC3339))
-	}
-	for _, rel := range v.Manifest.Updates {
-		note := fmt.Sprintf("offered to %.1f %% of the nodes", 100*rel.Waves.Share(now))
-		if rel.Version.Compare(rel.MaxVersion) > 0 {
-			note = "above the highest version"
+	}, func(r *repo.Repository, out io.Writer) error {
+		removed, err := r.Prune(time.Now())
+		for _, name := range removed {
+			fmt.Fprintln(out, name)
 		}
-		for _, d := range v.Manifest.Denied {
-			if d.Variant == rel.Variant && d.Arch == rel.Arch && d.Version == rel.Version {
-				note = "withdrawn: " + d.Reason
-			}
-		}
-		fmt.Fprintf(out, "%s: %s\n", rel.Name(), note)
-	}
-}
-
-func repoExpireCheckCommand() *cobra.Command {
-	var root string
-	within := "3 days"
-	cmd := &cobra.Command{
-		Use:   "expire-check REPOSITORY",
-		Short: "Say what expires soon",
-		Long: "Print the roles whose metadata expires soon. The exit status is 1 if there are any, which\n" +
-			"makes this a check for monitoring.",
-		Example: "  shipyard publish repo expire-check https://updates.example.org/ --within \"4 days\"",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			span, err := update.ParseSpan(within)
-			if err != nil {
-				return usageError{err}
-			}
-			trusted, err := trustedRoot(root)
-			if err != nil {
-				return err
-			}
-			s, err := sourceOf(args[0])
-			if err != nil {
-				return err
-			}
-			soon, err := s.Expiring(cmd.Context(), trusted, time.Now().Add(time.Duration(span)))
-			if err != nil {
-				return err
-			}
-			for _, r := range soon {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %d expires %s\n", r.Name, r.Version, r.Expires.Format(time.RFC3339))
-			}
-			if len(soon) > 0 {
-				return errors.New("the repository expires soon")
-			}
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&root, "root", "", "trust the root metadata in `FILE` instead of the first of the repository")
-	cmd.Flags().StringVar(&within, "within", within, "soon is within `TIME`")
-	return cmd
+		return err
+	})
 }

@@ -29,8 +29,9 @@ func publishRepoCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(repoInitCommand(), repoAddCommand(), repoRootCommand(), repoRenewCommand(), repoSignCommand(), repoReleaseCommand(), repoRefreshCommand())
+	cmd.AddCommand(repoInitCommand(), repoAddCommand(), repoPatchCommand(), repoRootCommand(), repoRenewCommand(), repoSignCommand(), repoReleaseCommand(), repoRefreshCommand())
 	cmd.AddCommand(repoWavesCommand(), repoHoldCommand(), repoLimitCommand(), repoDenyCommand(), repoRetireCommand(), repoPruneCommand())
+	cmd.AddCommand(repoDelegateCommand(), repoUndelegateCommand(), repoExtensionCommand())
 	cmd.AddCommand(repoValidateCommand(), repoExpireCheckCommand())
 	return cmd
 }
@@ -92,8 +93,8 @@ func repoInitCommand() *cobra.Command {
 func repoAddCommand() *cobra.Command {
 	var opt struct {
 		arch, waves, start, min, notes, migrations string
-		cves                                       []string
-		floor                                      bool
+		cves, channels, patches                    []string
+		floor, dry                                 bool
 	}
 	cmd := &cobra.Command{
 		Use:   "add DIR IMAGE",
@@ -101,11 +102,15 @@ func repoAddCommand() *cobra.Command {
 		Long: "Stage the image in the directory IMAGE, as shipyard build made it, as a release. It becomes\n" +
 			"the highest version of its variant, unless there is a higher one.",
 		Example: "  shipyard publish repo add updates build/images/qemu-dev --waves waves.toml --start 2026-12-01T08:00:00Z\n" +
+			"  shipyard publish repo add updates build/images/qemu-dev --patch-from 1.1.0 --patch-from 1.0.0\n" +
 			"  shipyard publish repo add updates build/images/qemu-dev --notes notes.md --cve CVE-2026-1234=kernel",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a := repo.Addition{Image: args[1], Arch: opt.arch, Floor: opt.floor, Migrations: opt.migrations}
+			a := repo.Addition{Image: args[1], Arch: opt.arch, Floor: opt.floor, Migrations: opt.migrations, Channels: opt.channels}
 			now := time.Now()
+			if a.Patching, err = patching(opt.patches, opt.dry, cmd.ErrOrStderr()); err != nil {
+				return err
+			}
 			if a.Waves, err = wavesOf(opt.waves, opt.start, now); err != nil {
 				return err
 			}
@@ -126,7 +131,7 @@ func repoAddCommand() *cobra.Command {
 				a.CVEs = append(a.CVEs, update.CVE{ID: id, Note: note})
 			}
 			return withRepository(args[0], func(r *repo.Repository) error {
-				rel, err := r.Add(a, now)
+				rel, err := r.Add(cmd.Context(), a, now)
 				if err == nil {
 					fmt.Fprintln(cmd.OutOrStdout(), rel.Name())
 				}
@@ -141,7 +146,10 @@ func repoAddCommand() *cobra.Command {
 	f.BoolVar(&opt.floor, "floor", false, "nodes that are older do not go past it without having run it")
 	f.StringVar(&opt.notes, "notes", "", "say what is new with the text in `FILE`")
 	f.StringArrayVar(&opt.cves, "cve", nil, "say that it mends `ID`, or ID=NOTE; may be repeated")
-	f.StringVar(&opt.migrations, "migrations", "", "carry the migrations of settings in `FILE`")
+	f.StringVar(&opt.migrations, "migrations", "", "carry the migrations of settings in `FILE` (default: those that the image carries)")
+	f.StringArrayVar(&opt.channels, "channel", nil, "only nodes that follow the channel `NAME` see it; may be repeated")
+	f.StringArrayVar(&opt.patches, "patch-from", nil, "make patches from version `X`, which is in the repository; may be repeated")
+	f.BoolVar(&opt.dry, "dry-run", false, "stage nothing, say only what would be staged")
 	return cmd
 }
 

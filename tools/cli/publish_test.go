@@ -44,7 +44,7 @@ func TestPublish(t *testing.T) {
 		{args: "repo sign updates --key anna.key", want: "root 1: 1 of 2 signatures by the keys of root 1\n"},
 		{args: "repo release updates --key online.key", status: 1, want: "not released: root 1: 1 of 2 signatures"},
 		{args: "repo release updates --key online.key --key boris.key"},
-		{args: "repo validate updates --targets", want: "qemu-dev x86_64 1.0.0: offered to 0.0 % of the nodes\nall 4 targets are as signed"},
+		{args: "repo validate updates --targets", want: "qemu-dev x86_64 1.0.0: offered to 0.0 % of the nodes\nall 5 targets are as signed"},
 		{args: "repo waves updates 1.0.0"},
 		{args: "repo release updates --key online.key --key anna.key"},
 		{args: "repo validate updates", want: "offered to 100.0 % of the nodes\n"},
@@ -60,7 +60,7 @@ func TestPublish(t *testing.T) {
 		{args: "repo expire-check updates"},
 		{args: "repo expire-check updates --within 8days", status: 2, want: "want a number"},
 		{args: "bundle updates 1.0.0 --out one.bundle"},
-		{args: "repo validate one.bundle --targets --root updates/public/metadata/1.root.json", want: "all 4 targets are as signed"},
+		{args: "repo validate one.bundle --targets --root updates/public/metadata/1.root.json", want: "all 5 targets are as signed"},
 		{args: "repo prune updates"},
 	}
 	for _, s := range steps {

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -22,27 +23,40 @@ type Addition struct {
 	Floor      bool
 	Notes      string
 	CVEs       []update.CVE
-	Migrations string // file, or empty
+	Migrations string // file; empty for those that the image carries, if any
+	Channels   []string
+	Patching   // patches from releases that are there
 }
 
 // Add stages the image in a directory as a release. It becomes the highest
 // version of its variant, unless there is a higher one.
-func (r *Repository) Add(a Addition, now time.Time) (update.Release, error) {
+func (r *Repository) Add(ctx context.Context, a Addition, now time.Time) (update.Release, error) {
+	if carried := filepath.Join(a.Image, image.MigrationsFile); a.Migrations == "" && exists(carried) {
+		a.Migrations = carried
+	}
 	rel, err := a.release(now)
 	if err != nil {
 		return update.Release{}, fmt.Errorf("add image %s: %w", a.Image, err)
 	}
-	err = r.edit(now, func(d *draft) error {
+	files := a.files(rel)
+	err = r.edit(now, a.DryRun, func(d *draft) error {
 		if _, there := d.manifest.Find(rel.Variant, rel.Arch, rel.Version); there {
 			return fmt.Errorf("%s is there already, and a version never changes", rel.Name())
 		}
 		if others := d.manifest.Of(rel.Variant, rel.Arch); len(others) > 0 && others[0].MaxVersion.Compare(rel.Version) > 0 {
 			rel.MaxVersion = others[0].MaxVersion
 		}
-		for name, file := range a.files(rel) {
-			if d.targets[name], err = storeFile(r.path(staged, Targets), name, file); err != nil {
+		for name, file := range files {
+			if d.targets[name], err = r.keepFile(name, file, a.DryRun); err != nil {
 				return err
 			}
+		}
+		if d.targets[rel.Images.BootBlocks], err = r.keepBlocks(rel.Images.BootBlocks, files[rel.Images.Boot], a.DryRun); err != nil {
+			return err
+		}
+		open := func(target string) (*os.File, error) { return os.Open(files[target]) }
+		if err := r.patch(ctx, d, &rel, a.Patching, open); err != nil {
+			return err
 		}
 		d.manifest.Updates = append(d.manifest.Updates, rel)
 		d.limit(Selector{rel.Variant, rel.Arch, rel.MaxVersion})
@@ -70,8 +84,8 @@ func (a Addition) release(now time.Time) (update.Release, error) {
 	}
 	base := m.Variant + "-" + a.Arch + "-" + m.Version
 	rel := update.Release{
-		Variant: m.Variant, Arch: a.Arch, Version: v, MaxVersion: v, MinVersion: a.MinVersion, Floor: a.Floor, Waves: a.Waves,
-		Images:   update.Images{Boot: base + "-uki.efi", Root: base + "-root.erofs", Hash: base + "-root.verity"},
+		Variant: m.Variant, Arch: a.Arch, Version: v, MaxVersion: v, MinVersion: a.MinVersion, Floor: a.Floor, Waves: a.Waves, Channels: a.Channels,
+		Images:   update.Images{Boot: base + "-uki.efi", Root: base + "-root.erofs", Hash: base + "-root.verity", BootBlocks: base + "-uki.blocks"},
 		RootHash: m.RootHash, Notes: a.Notes, CVEs: a.CVEs, Published: now.UTC().Format(time.RFC3339),
 	}
 	if a.Migrations != "" {
@@ -100,8 +114,12 @@ func (a Addition) check(m image.Manifest) error {
 	if err != nil {
 		return err
 	}
-	if _, rep := migration.Parse(a.Migrations, text); rep.HasErrors() {
+	set, rep := migration.Parse(a.Migrations, text)
+	if rep.HasErrors() {
 		return rep.Err()
+	}
+	if err := set.Complete(); err != nil {
+		return fmt.Errorf("%s: %w", a.Migrations, err)
 	}
 	return nil
 }
@@ -117,4 +135,9 @@ func (a Addition) files(rel update.Release) map[string]string {
 		files[rel.Migrations] = a.Migrations
 	}
 	return files
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

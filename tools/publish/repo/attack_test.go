@@ -111,7 +111,7 @@ func validate(t *testing.T, p *publisher) error {
 	if err != nil {
 		return err
 	}
-	_, err = v.CheckTargets(t.Context())
+	_, _, err = v.CheckTargets(t.Context(), false)
 	return err
 }
 
@@ -124,7 +124,7 @@ func TestValidateWhatIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatalf("View(%s): %v", p.server.URL, err)
 	}
-	if n, err := v.CheckTargets(t.Context()); err != nil || n < 2*23_500 {
+	if _, n, err := v.CheckTargets(t.Context(), false); err != nil || n < 2*23_500 {
 		t.Errorf("CheckTargets over HTTP = %d, %v, want all bytes", n, err)
 	}
 	if _, err := repo.From(p.server.URL+"/nowhere").View(t.Context(), nil, p.now); !strings.Contains(text(err), "404 Not Found") {

@@ -22,10 +22,13 @@ import (
 // the names that they have on a server, metadata first. Nothing is trusted
 // because it is in a bundle, so a node verifies it as it does a server, and
 // refuses it when the metadata has expired.
-func (v *View) Bundle(ctx context.Context, s Selector, out string) (err error) {
-	rel, ok := v.Manifest.Find(s.Variant, s.Arch, s.Version)
-	if !ok {
-		return fmt.Errorf("no release %s %s %s", s.Variant, s.Arch, s.Version)
+//
+// With a version from, the bundle has patches from that version in place of the
+// images, and is of use to nodes only that run it.
+func (v *View) Bundle(ctx context.Context, s Selector, from update.Version, out string) (err error) {
+	targets, err := v.bundled(s, from)
+	if err != nil {
+		return err
 	}
 	tmp, err := renameio.TempFile(filepath.Dir(out), out)
 	if err != nil {
@@ -41,7 +44,7 @@ func (v *View) Bundle(ctx context.Context, s Selector, out string) (err error) {
 			return err
 		}
 	}
-	for _, name := range append([]string{update.ManifestTarget}, rel.Targets()...) {
+	for _, name := range targets {
 		if err := v.bundleTarget(ctx, w, name); err != nil {
 			return err
 		}
@@ -50,6 +53,34 @@ func (v *View) Bundle(ctx context.Context, s Selector, out string) (err error) {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	return tmp.CloseAtomicallyReplace()
+}
+
+// bundled returns the names of the targets that a bundle of a release has.
+func (v *View) bundled(s Selector, from update.Version) ([]string, error) {
+	rel, ok := v.Manifest.Find(s.Variant, s.Arch, s.Version)
+	if !ok {
+		return nil, fmt.Errorf("no release %s %s %s", s.Variant, s.Arch, s.Version)
+	}
+	names := []string{update.ManifestTarget}
+	if rel.Migrations != "" {
+		names = append(names, rel.Migrations)
+	}
+	if from.IsZero() && rel.Images.BootBlocks != "" {
+		names = append(names, rel.Images.BootBlocks)
+	}
+	found := false
+	for _, image := range patched {
+		p, ok := rel.Patch(image, from)
+		if found = found || ok; ok {
+			names = append(names, p.Target)
+		} else {
+			names = append(names, rel.Images.Target(image))
+		}
+	}
+	if !found && !from.IsZero() {
+		return nil, fmt.Errorf("%s has no patch from %s: repo patch makes one", rel.Name(), from)
+	}
+	return names, nil
 }
 
 func (v *View) bundleTarget(ctx context.Context, w *tar.Writer, name string) error {

@@ -56,13 +56,32 @@ func store(dir, name string, in io.Reader) (*metadata.TargetFiles, error) {
 	return &metadata.TargetFiles{Length: length, Hashes: metadata.Hashes{"sha256": sum}, Path: name}, syncDir(dir)
 }
 
-func storeFile(dir, name, file string) (*metadata.TargetFiles, error) {
+// measure returns what store would.
+func measure(name string, in io.Reader) (*metadata.TargetFiles, error) {
+	hash := sha256.New()
+	length, err := io.Copy(hash, in)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return &metadata.TargetFiles{Length: length, Hashes: metadata.Hashes{"sha256": hash.Sum(nil)}, Path: name}, nil
+}
+
+// keep stages a target, or only says what it would be.
+func (r *Repository) keep(name string, in io.Reader, dry bool) (*metadata.TargetFiles, error) {
+	if dry {
+		return measure(name, in)
+	}
+	return store(r.path(staged, Targets), name, in)
+}
+
+// keepFile stages the file as a target, or only says what it would be.
+func (r *Repository) keepFile(name, file string, dry bool) (*metadata.TargetFiles, error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	return store(dir, name, in)
+	return r.keep(name, in, dry)
 }
 
 // fileName returns what the target name is called on the server.

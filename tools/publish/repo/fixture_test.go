@@ -97,7 +97,7 @@ func (p *publisher) add(version string, f func(*repo.Addition)) {
 	if f != nil {
 		f(&a)
 	}
-	p.must("Add "+version, func(r *repo.Repository) error { _, err := r.Add(a, p.now); return err })
+	p.must("Add "+version, func(r *repo.Repository) error { _, err := r.Add(p.t.Context(), a, p.now); return err })
 }
 
 // published has the versions released, the root with them.

@@ -140,8 +140,8 @@ func TestRetire(t *testing.T) {
 
 	p.now = p.now.Add(15 * day)
 	p.must("Refresh", func(r *repo.Repository) error { return r.Refresh(t.Context(), p.named("online"), true, p.now) })
-	if got := p.prune(); len(got) != 7 { // 3 images, a manifest, 2 snapshots, a list of targets
-		t.Errorf("Prune after the old metadata expired removes %d files, want 7:\n%s", len(got), strings.Join(got, "\n"))
+	if got := p.prune(); len(got) != 8 { // 3 images, a list of blocks, a manifest, 2 snapshots, a list of targets
+		t.Errorf("Prune after the old metadata expired removes %d files, want 8:\n%s", len(got), strings.Join(got, "\n"))
 	}
 	wantVersions(t, p.node(), "1.1.0", "1.2.0", "1.3.0", "1.4.0")
 }
@@ -155,6 +155,23 @@ func (p *publisher) prune() (removed []string) {
 	return removed
 }
 
+// Who follows a channel is looked after as well.
+func TestRetireInChannel(t *testing.T) {
+	p := newPublisher(t)
+	p.add("1.0.0", nil)
+	p.add("1.1.0", func(a *repo.Addition) { a.Channels = []string{"beta"} })
+	p.add("1.2.0", func(a *repo.Addition) { a.Channels, a.MinVersion = []string{"beta"}, which(t, "1.1.0").Version })
+	for version, want := range map[string]string{
+		"1.0.0": "without qemu-dev x86_64 1.0.0, nodes with 0.0.0-0 would not come to 1.0.0",
+		"1.1.0": "without qemu-dev x86_64 1.1.0, nodes with 0.0.0-0 would not come to 1.2.0",
+	} {
+		err := p.do(func(r *repo.Repository) error { return r.Retire(which(t, version), p.now) })
+		if diff := cmp.Diff(want, text(err)); diff != "" {
+			t.Errorf("Retire(%s): error (-want +got):\n%s", version, diff)
+		}
+	}
+}
+
 // A node takes a bundle as it takes a server.
 func TestBundle(t *testing.T) {
 	p := published(t, "1.0.0", "1.1.0")
@@ -164,7 +181,7 @@ func TestBundle(t *testing.T) {
 	}
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
 	for _, file := range []string{one, two} {
-		if err := v.Bundle(t.Context(), which(t, "1.1.0"), file); err != nil {
+		if err := v.Bundle(t.Context(), which(t, "1.1.0"), update.Version{}, file); err != nil {
 			t.Fatalf("Bundle: %v", err)
 		}
 	}
@@ -187,7 +204,7 @@ func TestBundle(t *testing.T) {
 			t.Errorf("a node fetches %s from the bundle: %v, want %q in it", name, err, want)
 		}
 	}
-	if err := v.Bundle(t.Context(), which(t, "1.2.0"), filepath.Join(t.TempDir(), "no")); text(err) != "no release qemu-dev x86_64 1.2.0" {
+	if err := v.Bundle(t.Context(), which(t, "1.2.0"), update.Version{}, filepath.Join(t.TempDir(), "no")); text(err) != "no release qemu-dev x86_64 1.2.0" {
 		t.Errorf("Bundle(1.2.0) = %v, want that there is none", err)
 	}
 }

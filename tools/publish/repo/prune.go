@@ -9,11 +9,10 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
-// prune keeps the snapshots that are valid, the targets that those name, and
-// the files that these name.
+// prune keeps the snapshots that are valid, the lists of targets that those name,
+// and the files that these name.
 func (r *Repository) prune(s state, now time.Time) ([]string, error) {
-	keepMetadata := map[string]bool{}
-	keepTargets := map[int64]bool{s.targets.Signed.Version: true}
+	keepMetadata, keepFiles := map[string]bool{}, map[string]bool{}
 	versions, err := r.versions(metadata.SNAPSHOT)
 	if err != nil {
 		return nil, err
@@ -24,37 +23,30 @@ func (r *Repository) prune(s state, now time.Time) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v == s.snapshot.Signed.Version || m != nil && m.Signed.Expires.After(now) {
-			keepMetadata[name] = true
-			keepTargets[named(m.Signed.Meta, metadata.TARGETS)] = true
+		if v != s.snapshot.Signed.Version && !m.Signed.Expires.After(now) {
+			continue
 		}
-	}
-	keepFiles, err := r.named(keepTargets)
-	if err != nil {
-		return nil, err
-	}
-	for v := range keepTargets {
-		keepMetadata[r.metadataFile(metadata.TARGETS, v)] = true
+		keepMetadata[name] = true
+		for list, meta := range m.Signed.Meta {
+			if err := r.keepList(r.metadataFile(strings.TrimSuffix(list, ".json"), meta.Version), keepMetadata, keepFiles); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return r.sweep(keepMetadata, keepFiles)
 }
 
-// named returns the files that targets metadata of the versions names.
-func (r *Repository) named(versions map[int64]bool) (map[string]bool, error) {
-	files := map[string]bool{}
-	for v := range versions {
-		m, err := read[metadata.TargetsType](r.metadataFile(metadata.TARGETS, v))
-		if err != nil {
-			return nil, err
-		}
-		if m == nil {
-			continue // a release that was cut off before anybody could see it
-		}
-		for name, t := range m.Signed.Targets {
-			files[r.path(Public, Targets, fileName(name, t))] = true
-		}
+// keepList notes a list of targets and the files that it names as kept.
+func (r *Repository) keepList(name string, keepMetadata, keepFiles map[string]bool) error {
+	m, err := read[metadata.TargetsType](name)
+	if err != nil || m == nil { // nil: a release that was cut off before anybody could see it
+		return err
 	}
-	return files, nil
+	keepMetadata[name] = true
+	for target, t := range m.Signed.Targets {
+		keepFiles[r.path(Public, Targets, fileName(target, t))] = true
+	}
+	return nil
 }
 
 // sweep removes replaced metadata and targets that are not among those kept.
@@ -79,6 +71,8 @@ func (r *Repository) sweep(keep ...map[string]bool) ([]string, error) {
 	return removed, errors.Join(syncDir(r.path(Public, Metadata)), syncDir(r.path(Public, Targets)))
 }
 
+// isReplaceable reports whether metadata with a later version takes the place of
+// a file. Roots stay, and of the timestamp there is one file.
 func isReplaceable(name string) bool {
-	return strings.HasSuffix(name, ".snapshot.json") || strings.HasSuffix(name, ".targets.json")
+	return strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, "."+metadata.ROOT+".json") && name != metadata.TIMESTAMP+".json"
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -21,7 +22,7 @@ func (r *Repository) Release(ctx context.Context, keys []sign.Key, now time.Time
 	if err != nil {
 		return err
 	}
-	if s.nextRoot == nil && s.nextTargets == nil {
+	if s.nextRoot == nil && s.nextTargets == nil && len(s.nextLists) == 0 {
 		return errors.New("nothing is staged")
 	}
 	missing, err := r.sign(ctx, s, keys)
@@ -51,7 +52,7 @@ func (r *Repository) Refresh(ctx context.Context, keys []sign.Key, expired bool,
 	if s.cut {
 		s.root = s.nextRoot
 	}
-	s.nextRoot, s.nextTargets = nil, nil
+	s.nextRoot, s.nextTargets, s.nextLists = nil, nil, nil
 	if t := s.timestamp.Signed.Expires; !expired && t.Before(now) {
 		return fmt.Errorf("the timestamp expired on %s, and nodes have refused the repository since", t.Format(time.RFC3339))
 	}
@@ -67,7 +68,9 @@ type set struct {
 	targets   *targets
 	snapshot  *snapshot
 	timestamp *timestamp
-	files     [3]file // in the order of writing, the timestamp last
+	listed    []*targets // of delegated roles
+	lists     []file     // the same, written before all others
+	files     [3]file    // in the order of writing, the timestamp last
 }
 
 type file struct {
@@ -83,8 +86,10 @@ func (r *Repository) publish(ctx context.Context, s state, keys []sign.Key, now 
 	if err := m.verify(m.root); err != nil {
 		return fmt.Errorf("not released: %w", err)
 	}
-	if err := r.publishFiles(m.targets); err != nil {
-		return err
+	for _, t := range append([]*targets{m.targets}, m.listed...) {
+		if err := r.publishFiles(t); err != nil {
+			return err
+		}
 	}
 	// Where the old keys have signed as well, nodes follow before and after the
 	// new root. Otherwise the root comes first: who knows only the old keys
@@ -95,7 +100,7 @@ func (r *Repository) publish(ctx context.Context, s state, keys []sign.Key, now 
 			return err
 		}
 	}
-	for _, f := range m.files {
+	for _, f := range append(slices.Clone(m.lists), m.files[:]...) {
 		if err := write(f.path, f.data); err != nil {
 			return err
 		}
@@ -119,8 +124,13 @@ func (r *Repository) publishRoot(s state) error {
 // targets that were replaced before they came to be public.
 func (r *Repository) finish(s state) error {
 	var names []string
+	for role := range s.nextLists {
+		names = append(names, role+".json")
+	}
 	if s.nextTargets != nil {
 		names = append(names, "targets.json")
+	}
+	if s.nextTargets != nil || len(s.nextLists) > 0 {
 		files, err := os.ReadDir(r.path(staged, Targets))
 		if err != nil {
 			return err
@@ -153,6 +163,9 @@ func (r *Repository) assemble(ctx context.Context, s state, keys []sign.Key, now
 	m.snapshot = metadata.Snapshot(expiry(now, r.lifetimes.Snapshot))
 	m.snapshot.Signed.Version = nextVersion(now, s.snapshotVersion())
 	m.snapshot.Signed.Meta["targets.json"] = metaFile(m.targets.Signed.Version, m.files[0].data)
+	if err := r.assembleLists(s, &m); err != nil {
+		return set{}, err
+	}
 	if _, err := signAs(ctx, m.snapshot, metadata.SNAPSHOT, s.authorities(), keys); err != nil {
 		return set{}, err
 	}

@@ -11,7 +11,8 @@
 //	public/metadata/N.snapshot.json   which of them count together
 //	public/metadata/timestamp.json    which snapshot is the newest
 //	public/targets/SHA256.NAME        images, and the manifest that lists them
-//	staged/                           the next root.json, targets.json and targets/
+//	public/metadata/N.ROLE.json       what others, to whom it was delegated, have to offer
+//	staged/                           the next root.json, targets.json, ROLE.json and targets/
 //
 // The renaming of timestamp.json is the one point from which nodes see a
 // release: whatever it names was written and synced before. A release that was
@@ -140,7 +141,8 @@ type state struct {
 	targets, nextTargets *targets
 	snapshot             *snapshot
 	timestamp            *timestamp
-	cut                  bool // the next root is public, and the rest is not
+	lists, nextLists     map[string]*targets // of delegated roles, by their names
+	cut                  bool                // the next root is public, and the rest is not
 }
 
 func (r *Repository) load() (state, error) {
@@ -161,6 +163,9 @@ func (r *Repository) load() (state, error) {
 	}
 	if s.timestamp != nil && s.targets == nil {
 		return state{}, errors.New("timestamp.json names metadata that is not there: restore it from a copy of the repository")
+	}
+	if err := r.loadLists(&s); err != nil {
+		return state{}, err
 	}
 	return s, r.resume(&s)
 }

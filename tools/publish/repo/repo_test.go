@@ -33,7 +33,7 @@ func TestReleaseReachesNodes(t *testing.T) {
 
 	dir := image(t, "1.1.0-rc.1")
 	p.must("Add", func(r *repo.Repository) error {
-		_, err := r.Add(repo.Addition{Image: dir, Arch: "x86_64", Notes: "New.", Waves: update.Waves{0: p.now.UTC()}}, p.now)
+		_, err := r.Add(t.Context(), repo.Addition{Image: dir, Arch: "x86_64", Notes: "New.", Waves: update.Waves{0: p.now.UTC()}}, p.now)
 		return err
 	})
 	wantVersions(t, n, "1.0.0") // staged is not public
@@ -87,13 +87,30 @@ func TestAddRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.in.Arch = "x86_64"
-			err := p.do(func(r *repo.Repository) error { _, err := r.Add(tt.in, p.now); return err })
+			err := p.do(func(r *repo.Repository) error { _, err := r.Add(t.Context(), tt.in, p.now); return err })
 			if !strings.Contains(text(err), tt.want) {
 				t.Errorf("Add(%s) = %v, want %q in it", tt.name, err, tt.want)
 			}
 		})
 	}
 	wantVersions(t, p.node(), "1.0.0")
+}
+
+// The migrations that an image carries go with it.
+func TestCarriedMigrations(t *testing.T) {
+	p := newPublisher(t)
+	dir := image(t, "1.0.0")
+	if err := os.WriteFile(filepath.Join(dir, "migrations.toml"), []byte("[[migration]]\nformat = 2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var rel update.Release
+	p.must("Add", func(r *repo.Repository) (err error) {
+		rel, err = r.Add(t.Context(), repo.Addition{Image: dir, Arch: "x86_64"}, p.now)
+		return err
+	})
+	if want := "qemu-dev-x86_64-1.0.0-migrations.toml"; rel.Migrations != want {
+		t.Errorf("Add: migrations %q, want %q", rel.Migrations, want)
+	}
 }
 
 // Those who hold keys sign one after the other, where each of them is.

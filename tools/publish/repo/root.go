@@ -181,7 +181,8 @@ func (r *Repository) sign(ctx context.Context, s state, keys []sign.Key) ([]Prog
 		}
 		out = append(out, progress(effective, metadata.TARGETS, s.nextTargets.Signed.Version, s.nextTargets.Signatures))
 	}
-	return out, nil
+	lists, err := r.signLists(ctx, s, keys)
+	return append(out, lists...), err
 }
 
 // authorities are the roots whose keys may sign for the other roles.
@@ -198,12 +199,16 @@ func (s state) authorities() []*root {
 func progress(authority *root, role string, version int64, signatures []metadata.Signature) Progress {
 	of := authority.Signed.Roles[role]
 	p := Progress{Role: role, Version: version, Want: of.Threshold, By: fmt.Sprintf("root %d", authority.Signed.Version)}
+	p.count(of.KeyIDs, signatures)
+	return p
+}
+
+func (p *Progress) count(keys []string, signatures []metadata.Signature) {
 	for _, s := range signatures {
-		if slices.Contains(of.KeyIDs, s.KeyID) {
+		if slices.Contains(keys, s.KeyID) {
 			p.Have++
 		}
 	}
-	return p
 }
 
 func signStaged[T metadata.Roles](ctx context.Context, file string, m *metadata.Metadata[T], role string, by []*root, keys []sign.Key) error {

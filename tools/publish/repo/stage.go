@@ -18,18 +18,17 @@ import (
 type draft struct {
 	manifest update.Manifest
 	targets  map[string]*metadata.TargetFiles
+
+	delegations *metadata.Delegations
 }
 
 // draft returns what is staged, or what is public where nothing is staged.
 func (r *Repository) draft(s state) (draft, error) {
-	from := s.nextTargets
-	if from == nil {
-		from = s.targets
-	}
+	from := s.effectiveTargets()
 	if from == nil {
 		return draft{manifest: update.Manifest{Updates: []update.Release{}}, targets: map[string]*metadata.TargetFiles{}}, nil
 	}
-	d := draft{targets: maps.Clone(from.Signed.Targets)}
+	d := draft{targets: maps.Clone(from.Signed.Targets), delegations: from.Signed.Delegations}
 	target := d.targets[update.ManifestTarget]
 	if target == nil {
 		return draft{}, errors.New("the repository has no manifest")
@@ -49,9 +48,9 @@ func (r *Repository) draft(s state) (draft, error) {
 	return d, err
 }
 
-// edit stages what f makes of the draft. It takes away all signatures of
-// targets that were staged.
-func (r *Repository) edit(now time.Time, f func(*draft) error) error {
+// edit stages what f makes of the draft, or only tries it. It takes away all
+// signatures of targets that were staged.
+func (r *Repository) edit(now time.Time, dry bool, f func(*draft) error) error {
 	s, err := r.load()
 	if err != nil {
 		return err
@@ -63,7 +62,7 @@ func (r *Repository) edit(now time.Time, f func(*draft) error) error {
 	if err := f(&d); err != nil {
 		return err
 	}
-	if err := d.check(); err != nil {
+	if err := d.check(); err != nil || dry {
 		return err
 	}
 	text, err := d.manifest.Bytes()
@@ -76,7 +75,7 @@ func (r *Repository) edit(now time.Time, f func(*draft) error) error {
 	}
 	next := metadata.Targets(expiry(now, r.lifetimes.Targets))
 	next.Signed.Version = nextVersion(now, s.newestTargets())
-	next.Signed.Targets = d.targets
+	next.Signed.Targets, next.Signed.Delegations = d.targets, d.delegations
 	return writeMetadata(r.path(staged, "targets.json"), next)
 }
 
@@ -101,12 +100,12 @@ func (d draft) check() error {
 			}
 		}
 	}
-	return nil
+	return d.checkDelegations()
 }
 
 // Renew stages the targets as they are, to be valid for longer.
 func (r *Repository) Renew(now time.Time) error {
-	return r.edit(now, func(*draft) error { return nil })
+	return r.edit(now, false, func(*draft) error { return nil })
 }
 
 // A Selector names a release.
@@ -126,7 +125,7 @@ func (d *draft) release(s Selector) (*update.Release, error) {
 
 // SetWaves stages another roll-out of a release.
 func (r *Repository) SetWaves(s Selector, w update.Waves, now time.Time) error {
-	return r.edit(now, func(d *draft) error {
+	return r.edit(now, false, func(d *draft) error {
 		rel, err := d.release(s)
 		if err != nil {
 			return err
@@ -138,7 +137,7 @@ func (r *Repository) SetWaves(s Selector, w update.Waves, now time.Time) error {
 
 // Hold stages that nobody is offered a release who was not by now.
 func (r *Repository) Hold(s Selector, now time.Time) error {
-	return r.edit(now, func(d *draft) error {
+	return r.edit(now, false, func(d *draft) error {
 		rel, err := d.release(s)
 		if err != nil {
 			return err
@@ -154,7 +153,7 @@ func (r *Repository) Hold(s Selector, now time.Time) error {
 // Limit stages the highest version that nodes of the variant should run. Those
 // that run a higher one are offered an older one.
 func (r *Repository) Limit(s Selector, now time.Time) error {
-	return r.edit(now, func(d *draft) error {
+	return r.edit(now, false, func(d *draft) error {
 		if _, err := d.release(s); err != nil {
 			return err
 		}
@@ -173,7 +172,7 @@ func (d *draft) limit(s Selector) {
 
 // Deny stages that nobody is offered a release any longer.
 func (r *Repository) Deny(s Selector, reason string, now time.Time) error {
-	return r.edit(now, func(d *draft) error {
+	return r.edit(now, false, func(d *draft) error {
 		if _, err := d.release(s); err != nil {
 			return err
 		}
@@ -182,10 +181,10 @@ func (r *Repository) Deny(s Selector, reason string, now time.Time) error {
 	})
 }
 
-// Retire stages that a release is no longer there. It refuses where nodes that
-// are behind would then not get as far as before.
+// Retire stages that a release is no longer there, nor the patches from it. It
+// refuses where nodes that are behind would then not get as far as before.
 func (r *Repository) Retire(s Selector, now time.Time) error {
-	return r.edit(now, func(d *draft) error {
+	return r.edit(now, false, func(d *draft) error {
 		rel, err := d.release(s)
 		if err != nil {
 			return err
@@ -203,7 +202,7 @@ func (r *Repository) Retire(s Selector, now time.Time) error {
 }
 
 func (d *draft) without(rel update.Release) draft {
-	out := draft{manifest: update.Manifest{Updates: []update.Release{}, Denied: d.manifest.Denied}, targets: maps.Clone(d.targets)}
+	out := draft{manifest: update.Manifest{Updates: []update.Release{}, Denied: d.manifest.Denied}, targets: maps.Clone(d.targets), delegations: d.delegations}
 	for _, name := range rel.Targets() {
 		delete(out.targets, name)
 	}
@@ -212,6 +211,7 @@ func (d *draft) without(rel update.Release) draft {
 			out.manifest.Updates = append(out.manifest.Updates, r)
 		}
 	}
+	out.withoutPatchesFrom(Selector{rel.Variant, rel.Arch, rel.Version})
 	return out
 }
 
@@ -221,13 +221,15 @@ func stranded(before, after update.Manifest, s Selector) error {
 	if err != nil {
 		return err
 	}
-	running := []update.Version{oldest}
+	running, channels := []update.Version{oldest}, []string{""}
 	for _, r := range before.Of(s.Variant, s.Arch) {
-		running = append(running, r.Version)
+		running, channels = append(running, r.Version), append(channels, r.Channels...)
 	}
-	for _, v := range running {
-		if end := last(before.Path(s.Variant, s.Arch, v), v); end != last(after.Path(s.Variant, s.Arch, v), v) {
-			return fmt.Errorf("without %s %s %s, nodes with %s would not come to %s", s.Variant, s.Arch, s.Version, v, end)
+	for _, c := range channels {
+		for _, v := range running {
+			if end := last(before.Path(s.Variant, s.Arch, c, v), v); end != last(after.Path(s.Variant, s.Arch, c, v), v) {
+				return fmt.Errorf("without %s %s %s, nodes with %s would not come to %s", s.Variant, s.Arch, s.Version, v, end)
+			}
 		}
 	}
 	return nil

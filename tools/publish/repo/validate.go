@@ -130,6 +130,31 @@ func (v *View) follow(ctx context.Context, t *trustedmetadata.TrustedMetadata) e
 		{metadata.SNAPSHOT, t.Snapshot.Signed.Version, t.Snapshot.Signed.Expires},
 		{metadata.TIMESTAMP, t.Timestamp.Signed.Version, t.Timestamp.Signed.Expires},
 	}
+	return v.followDelegations(ctx, t)
+}
+
+// followDelegations takes up what others have to offer. A name that a role may
+// not sign for is not found by nodes, so it is an error here.
+func (v *View) followDelegations(ctx context.Context, t *trustedmetadata.TrustedMetadata) error {
+	v.Targets = maps.Clone(v.Targets)
+	for _, d := range delegated(t.Targets[metadata.TARGETS]) {
+		name := fmt.Sprintf("%d.%s.json", named(t.Snapshot.Signed.Meta, d.Name), d.Name)
+		data, err := v.fetch(ctx, name)
+		if err != nil {
+			return err
+		}
+		m, err := t.UpdateDelegatedTargets(data, d.Name, metadata.TARGETS)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		v.Roles = append(v.Roles, Role{d.Name, m.Signed.Version, m.Signed.Expires})
+		for target, file := range m.Signed.Targets {
+			if !matches(d.Paths, target) || v.Targets[target] != nil {
+				return fmt.Errorf("%s: the role may not sign for %s", name, target)
+			}
+			v.Targets[target] = file
+		}
+	}
 	return nil
 }
 
@@ -152,16 +177,20 @@ func (s Source) Expiring(ctx context.Context, trusted []byte, until time.Time) (
 }
 
 // CheckTargets fetches every target and compares it with the metadata, and
-// checks that the manifest names only what is there. It returns how many bytes
-// that were.
-func (v *View) CheckTargets(ctx context.Context) (int64, error) {
-	total := int64(0)
-	faults := []error{draft{v.Manifest, v.Targets}.check()}
+// checks that the manifest names only what is there. It returns how many targets
+// and bytes that were. Of a bundle, which has what one release needs, it checks
+// what is in it.
+func (v *View) CheckTargets(ctx context.Context, bundle bool) (targets int, size int64, err error) {
+	faults := []error{draft{manifest: v.Manifest, targets: v.Targets}.check()}
 	for _, name := range slices.Sorted(maps.Keys(v.Targets)) {
-		faults = append(faults, v.copy(ctx, name, io.Discard))
-		total += v.Targets[name].Length
+		err := v.copy(ctx, name, io.Discard)
+		if bundle && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		faults = append(faults, err)
+		targets, size = targets+1, size+v.Targets[name].Length
 	}
-	return total, errors.Join(faults...)
+	return targets, size, errors.Join(faults...)
 }
 
 // copy writes the target name to w, and verifies what it wrote.
