@@ -152,10 +152,14 @@ func hintFor(err error) string {
 // ways are the ways out of problems for which the API names routes, in the
 // words of this command.
 var ways = map[string]string{
-	"try-pending":   "keep it with: apiclient confirm; or take it back with: apiclient revert GENERATION (see apiclient history)",
-	"no-try":        "start one with: apiclient set --try 5m KEY=VALUE",
-	"no-generation": "see which there are with: apiclient history",
-	"unknown-apply": "see the last one with: apiclient apply-status",
+	"try-pending":      "keep it with: apiclient confirm; or take it back with: apiclient revert GENERATION (see apiclient history)",
+	"no-try":           "start one with: apiclient set --try 5m KEY=VALUE",
+	"no-generation":    "see which there are with: apiclient history",
+	"update-busy":      "see what it does with: apiclient update status; end that with: apiclient update cancel",
+	"no-update-status": "look for updates with: apiclient update check",
+	"nothing-staged":   "write a version into the other slot with: apiclient update stage",
+	"unknown-update":   "see which versions there are with: apiclient update check, and apiclient update list",
+	"unknown-apply":    "see the last one with: apiclient apply-status",
 }
 
 // withSource says which text the faults without a source are about.

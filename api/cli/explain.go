@@ -124,6 +124,8 @@ func followText(onChange, unit string) string {
 	switch onChange {
 	case "restart", "reload":
 		return onChange + " " + unit
+	case "reload-or-start":
+		return "reload " + unit + ", or start it"
 	case "none":
 		return unit + " reads it when it starts next"
 	}

@@ -7,14 +7,13 @@ import (
 )
 
 func (p *program) revertCommand() *cobra.Command {
-	var message string
-	var dryRun bool
-	var wait waiting
+	c := &change{p: p, kind: "revert"}
 	cmd := &cobra.Command{
 		Use:   "revert GENERATION",
 		Short: "Go back to the settings of an earlier generation",
 		Long: `Make the settings of GENERATION current again and apply them. This adds a
-generation; nothing is lost. A try that is under way ends with it.`,
+generation; nothing is lost. A try that is under way ends with it. From the
+network, going back to another network is tried as other changes of it are.`,
 		Example: `  apiclient revert 12
   apiclient revert --dry-run 12`,
 		Args:              between(1, 1, "one GENERATION"),
@@ -24,27 +23,26 @@ generation; nothing is lost. A try that is under way ends with it.`,
 			if err != nil {
 				return err
 			}
-			if err := wait.check(); err != nil {
+			if err := c.check(cmd); err != nil {
 				return err
 			}
 			api := p.client(cmd)
-			if dryRun {
+			if c.dryRun {
 				plan, err := api.Plan(cmd.Context(), client.PlanRequest{Revert: &id})
 				if err != nil {
 					return err
 				}
 				return p.writePlan(cmd, plan)
 			}
-			done, err := api.Revert(cmd.Context(), id, message, wait.of(cmd))
+			done, err := api.Revert(cmd.Context(), client.RevertRequest{To: id, Message: c.message, Try: c.try, NoTry: c.noTry, Wait: c.wait.of(cmd)})
 			if err != nil {
 				return err
 			}
 			return p.committed(cmd, done)
 		},
 	}
-	cmd.Flags().StringVar(&message, "message", "", "why, as `TEXT` for the history")
-	wait.flag(cmd)
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
+	c.commitFlags(cmd)
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "print what would change, and change nothing")
 	return cmd
 }
 

@@ -97,6 +97,8 @@ func (c *Client) transport() (*http.Client, error) {
 				DialContext: dial, DialTLSContext: dial, // which of them depends on the scheme
 				DisableCompression: true, // answers are small, or streams
 				IdleConnTimeout:    time.Minute,
+
+				ExpectContinueTimeout: 10 * time.Second,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
@@ -138,6 +140,9 @@ type Request struct {
 	LastEventID string
 	Code        string // that stands on the console of a node that waits for its first settings
 	Body        []byte
+
+	Stream io.Reader // instead of Body, for what is too long for the memory
+	Length int64     // of Stream, in bytes
 }
 
 // A Response is an answer that did not refuse its request.
@@ -173,9 +178,17 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method(), "", bytes.NewReader(r.Body))
+	body := io.Reader(bytes.NewReader(r.Body))
+	if r.Stream != nil {
+		body = r.Stream
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method(), "", body)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.method(), r.URI, err)
+	}
+	if r.Stream != nil {
+		req.ContentLength = r.Length
+		req.Header.Set("Expect", "100-continue") // who refuses it does so before it is sent
 	}
 	if c.Remote != nil {
 		u.Scheme, u.Host = "https", c.Remote.Endpoint

@@ -200,7 +200,7 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			name: "revert", answer: `[]`,
-			call: func(c *client.Client) (any, error) { return c.Revert(ctx, 7, "why", 0) },
+			call: func(c *client.Client) (any, error) { return c.Revert(ctx, client.RevertRequest{To: 7, Message: "why"}) },
 			sent: "POST /generations/7/revert?message=why", want: client.Committed{Changed: []string{}, Applied: true},
 		},
 		{

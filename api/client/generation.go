@@ -160,11 +160,22 @@ func valueOf(raw json.RawMessage) (*document.Value, error) {
 	return &v, nil
 }
 
+// A RevertRequest makes the settings of an earlier generation current again.
+type RevertRequest struct {
+	To      uint64
+	Message string
+	Try     time.Duration // 0 for good, else it is taken back unless confirmed in time
+	NoTry   bool          // for good, also where the API would try it by itself
+	Wait    time.Duration // for the apply; 0 for not at all
+}
+
 // Revert makes the settings of an earlier generation current again, by adding
-// a generation, and has them applied. With a wait other than 0 it waits as long
-// for that.
-func (c *Client) Revert(ctx context.Context, id uint64, message string, wait time.Duration) (Committed, error) {
-	return c.committed(ctx, Request{Method: http.MethodPost, URI: uri(generationURI(id, "/revert"), "message", message, "wait", waitText(wait))})
+// a generation, and has them applied.
+func (c *Client) Revert(ctx context.Context, r RevertRequest) (Committed, error) {
+	return c.committed(ctx, Request{
+		Method: http.MethodPost,
+		URI:    uri(generationURI(r.To, "/revert"), "message", r.Message, "try", tryText(r.Try, r.NoTry), "wait", waitText(r.Wait)),
+	})
 }
 
 // Confirm keeps the generation that is being tried: the one called id, or

@@ -101,6 +101,11 @@ func (c *Client) AwaitBoot(ctx context.Context, old Boot, progress func(error)) 
 // poll calls try, a while after it has ended again, until it is done, fails
 // for good, or ctx ends, which then is the error.
 func (c *Client) poll(ctx context.Context, try func(ctx context.Context) (done bool, err error)) error {
+	return c.pollFrom(ctx, usualPause, try)
+}
+
+// pollFrom is poll with a time between attempts that grows to the usual one.
+func (c *Client) pollFrom(ctx context.Context, pause time.Duration, try func(ctx context.Context) (done bool, err error)) error {
 	for {
 		once, cancel := context.WithTimeout(ctx, pollTime)
 		done, err := try(once)
@@ -108,8 +113,9 @@ func (c *Client) poll(ctx context.Context, try func(ctx context.Context) (done b
 		if done || final(err) {
 			return err
 		}
-		if sleep(ctx, cmp.Or(c.pause, usualPause)) != nil {
+		if sleep(ctx, cmp.Or(c.pause, pause)) != nil {
 			return ctx.Err()
 		}
+		pause = min(2*pause, usualPause)
 	}
 }

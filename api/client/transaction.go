@@ -72,22 +72,27 @@ func (c *Client) Commit(ctx context.Context, r CommitRequest) (Committed, error)
 	if r.Apply {
 		path = "/tx/commit_and_apply"
 	}
-	try, wait := "", ""
-	switch {
-	case r.Try != 0:
-		try = r.Try.String()
-	case r.NoTry:
-		try = "none"
-	}
+	wait := ""
 	if r.Apply {
 		wait = waitText(r.Wait)
 	}
 	out, err := c.committed(ctx, Request{
 		Method: http.MethodPost, IfMatch: r.IfMatch,
-		URI: uri(path, "tx", r.Tx, "message", r.Message, "try", try, "wait", wait),
+		URI: uri(path, "tx", r.Tx, "message", r.Message, "try", tryText(r.Try, r.NoTry), "wait", wait),
 	})
 	out.Applied = out.Applied && r.Apply
 	return out, err
+}
+
+// tryText says in a query for how long a change is tried.
+func tryText(try time.Duration, noTry bool) string {
+	switch {
+	case try != 0:
+		return try.String()
+	case noTry:
+		return "none"
+	}
+	return ""
 }
 
 // committed sends a request that makes a generation.

@@ -40,7 +40,9 @@ func table(of object) object {
 var settings = object{{"type", "object"}, {"description", "Settings nested by the segments of their names."}}
 
 // components are the schemas of what the API answers.
-func components() object { return append(settingsComponents(), hostComponents()...) }
+func components() object {
+	return append(append(settingsComponents(), hostComponents()...), updateComponents()...)
+}
 
 func settingsComponents() object {
 	return object{

@@ -119,6 +119,9 @@ func requestBody(rt server.Route) object {
 	if len(rt.Body) == 1 {
 		schema = ref("Pairs")
 	}
+	if slices.Contains(rt.Body, "application/octet-stream") {
+		schema = append(str("The bundle."), member{"format", "binary"})
+	}
 	var content object
 	for _, t := range rt.Body {
 		if t == "application/toml" {

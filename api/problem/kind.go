@@ -31,17 +31,25 @@ var (
 	NoGeneration        = Kind{"no-generation", http.StatusNotFound, "unknown generation", "There is no generation of this number, or it was retired."}
 	UnknownApply        = Kind{"unknown-apply", http.StatusNotFound, "unknown apply", "There is no apply of this name, or it is forgotten: the last 50 since the daemon started are kept."}
 	UnknownName         = Kind{"unknown-name", http.StatusNotFound, "unknown name", "The image has no service or no configuration file of this name."}
+	NoUpdateStatus      = Kind{"no-update-status", http.StatusNotFound, "updates were never looked for", "Nothing is known of updates before the first `POST /actions/refresh-updates`."}
+	UnknownUpdate       = Kind{"unknown-update", http.StatusNotFound, "unknown update", "The repository does not list the version, or no longer."}
+	NothingStaged       = Kind{"nothing-staged", http.StatusNotFound, "nothing is staged", "The other slot has no version that could be activated."}
 	WrongMethod         = Kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", "The path exists and does not take the method. `Allow` lists those it takes."}
 	NoTry               = Kind{"no-try", http.StatusConflict, "nothing is being tried", "There is no try to confirm, or another generation is being tried."}
 	NoMaintenance       = Kind{"no-maintenance", http.StatusConflict, "not waiting for first settings", "The node has settings, or its image does not have it wait for them on the network."}
+	UpdateNotAllowed    = Kind{"update-not-allowed", http.StatusConflict, "not in this state of updates", "The state that `GET /updates/status` shows does not permit the action."}
 	TryPending          = Kind{"try-pending", http.StatusConflict, "a try is pending", "A generation is being tried; confirm it or revert it first."}
+	LengthRequired      = Kind{"length-required", http.StatusLengthRequired, "length of the body is missing", "The request has to say in `Content-Length` how long its body is."}
 	Stale               = Kind{"stale", http.StatusPreconditionFailed, "stale settings", "`If-Match` names another state than the current one."}
-	TooLarge            = Kind{"too-large", http.StatusRequestEntityTooLarge, "request too large", "The body has more than 8 MiB."}
+	TooLarge            = Kind{"too-large", http.StatusRequestEntityTooLarge, "request too large", "The body has more than 8 MiB, or the bundle more than 16 GiB."}
 	NothingPending      = Kind{"nothing-pending", http.StatusUnprocessableEntity, "nothing to commit", "The transaction has no pending settings."}
+	UpdateBusy          = Kind{"update-busy", http.StatusLocked, "an update action goes on", "The updater does something else already. `GET /updates/status?progress=1` says what."}
 	TooManyTransactions = Kind{"too-many-transactions", http.StatusTooManyRequests, "too many transactions", "As many transactions are open as there may be; commit or drop some."}
 	TooManyStreams      = Kind{"too-many-streams", http.StatusTooManyRequests, "too many streams", "As many streams of events, or of logs, are open as there may be."}
 	TooManyRequests     = Kind{"too-many-requests", http.StatusTooManyRequests, "too many requests", "A caller on the network makes more requests in a second than he may. `Retry-After` says when to try again."}
 	Internal            = Kind{"internal", http.StatusInternalServerError, "internal error", "A fault of the daemon. Its log has the cause under the number in `instance`."}
+	UpdateFailed        = Kind{"update-failed", http.StatusInternalServerError, "the updater could not begin", "The updater refuses the action for another reason than its state, which `detail` gives, or does not answer."}
+	NoUpdater           = Kind{"no-updater", http.StatusServiceUnavailable, "nothing updates this node", "There is no updater on this node. The daemon runs in a sandbox, for example."}
 	NoApply             = Kind{"no-apply", http.StatusServiceUnavailable, "nothing applies settings here", "There is no apply service on this node."}
 	NoPower             = Kind{"no-power", http.StatusServiceUnavailable, "nothing reboots or stops this node", "There is no power service on this node, or it cannot reach systemd."}
 	NoJournal           = Kind{"no-journal", http.StatusServiceUnavailable, "there is no journal here", "The node keeps no journal, or it cannot be read. The daemon runs in a sandbox, for example."}
@@ -53,6 +61,7 @@ var (
 // Kinds returns all kinds, by status and code.
 func Kinds() []Kind {
 	all := []Kind{
+		NoUpdateStatus, UnknownUpdate, NothingStaged, UpdateNotAllowed, LengthRequired, UpdateBusy, UpdateFailed, NoUpdater,
 		InvalidSettings, BadRequest, InvalidParameter, InvalidTransaction, UnsupportedType, Forbidden, ForeignOrigin,
 		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, NoMaintenance, TryPending, Stale, TooLarge, NothingPending,
 		TooManyTransactions, TooManyStreams, TooManyRequests, Internal, NoApply, NoPower, NoJournal, ReadOnly, Busy, NoSpace,

@@ -120,6 +120,8 @@ func command(p *recipe.Package, on recipe.OnChange, unit string) string {
 		return "systemctl try-restart " + unit
 	case recipe.Reload:
 		return "systemctl try-reload-or-restart " + unit
+	case recipe.ReloadOrStart:
+		return "systemctl reload-or-restart " + unit
 	}
 	for _, a := range p.Actions {
 		if a.Name == on.Action() {

@@ -189,15 +189,20 @@ func (s *Server) revert(c *call) error {
 	if err != nil {
 		return err
 	}
+	try, byDefault, err := s.revertTrial(c, id)
+	if err != nil {
+		return err
+	}
 	if how.wanted && s.opt.Applier != nil {
 		s.expectApply()
 		s.owed.begin()
 		defer s.owed.end(s.applies.busy)
 	}
-	done, err := s.opt.Store.Revert(c.lasting(), store.RevertRequest{To: id, IfMatch: c.ifMatch(), Message: message, Actor: c.actor()})
+	done, err := s.opt.Store.Revert(c.lasting(), store.RevertRequest{To: id, IfMatch: c.ifMatch(), Message: message, Actor: c.actor(), Try: try})
 	if err != nil {
 		return err
 	}
+	s.tellTrial(c, done.Generation.ID, byDefault)
 	return s.sendCommitted(c, done, "revert", how)
 }
 

@@ -63,6 +63,7 @@ func (s *Server) faults(ctx context.Context) []report.Fault {
 		})
 	}
 	out = append(out, s.networkFaults()...)
+	out = append(out, s.updates.faults()...)
 	if s.opt.Host != nil {
 		out = append(out, s.opt.Host.Faults(ctx)...)
 	}

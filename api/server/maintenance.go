@@ -9,8 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"golang.org/x/time/rate"
+	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/problem"
 	"github.com/bulkhead-os/bulkhead/api/remote"
@@ -43,38 +42,20 @@ const codeLetters = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 type maintenance struct {
 	file string // keeps the code for as long as the node runs; none
 
-	mu      sync.Mutex               // guards what follows
-	code    string                   // empty while the node does not wait
-	guesses map[string]*rate.Limiter // by the host that gives codes
+	guesses *guesses
+
+	mu   sync.Mutex // guards what follows
+	code string     // empty while the node does not wait
 
 	submit sync.Mutex // one first document at a time
 }
 
 func newMaintenance(file string) *maintenance {
-	m := &maintenance{file: file, guesses: map[string]*rate.Limiter{}}
+	m := &maintenance{file: file, guesses: newGuesses()}
 	if data, err := os.ReadFile(file); err == nil && file != "" {
 		m.code = strings.TrimSpace(string(data))
 	}
 	return m
-}
-
-// mostGuessers is how many hosts are known apart. Forty bits are not guessed by as
-// many at one guess a second each, and one of them does not keep others out.
-const mostGuessers = 4096
-
-// mayGuess reports whether a host may give a code now.
-func (m *maintenance) mayGuess(host string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l := m.guesses[host]
-	if l == nil {
-		if len(m.guesses) >= mostGuessers {
-			return false
-		}
-		l = rate.NewLimiter(1, 5)
-		m.guesses[host] = l
-	}
-	return l.Allow()
 }
 
 // open makes a code, unless there is one.
@@ -205,7 +186,7 @@ func (s *Server) firstSettings(c *call) error {
 		return err
 	}
 	m := s.network.maintenance
-	if !m.mayGuess(c.peer.name) {
+	if !m.guesses.await(c.r.Context(), c.peer.name, time.Now()) {
 		return problem.New(problem.TooManyRequests, "the code was given too often").WithHint("wait a few seconds")
 	}
 	if !sameCode(m.secret(), c.r.Header.Get(codeHeader)) {

@@ -445,8 +445,8 @@ func TestNetworkChangesAreTried(t *testing.T) {
 			t.Errorf("commit that unsets settings.network: %d %s, Bulkhead-Try %q, want default", a.status, a.body, a.header.Get("Bulkhead-Try"))
 		}
 	})
+	admin.do("POST /confirm", "", "")
 	t.Run("local caller", func(t *testing.T) {
-		admin.do("POST /confirm", "", "")
 		n.must("PATCH /settings?tx=local", "json", static)
 		if a := n.must("POST /tx/commit?tx=local", "", ""); a.header.Get("Bulkhead-Try-Deadline") != "" {
 			t.Errorf("commit by a local caller is tried until %s, want for good", a.header.Get("Bulkhead-Try-Deadline"))

@@ -86,7 +86,7 @@ var routeProblems = struct{ parameter, change, commit []problem.Kind }{
 // Routes returns all routes, in the order in which the description lists them.
 func Routes() []Route {
 	var all []Route
-	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), applyRoutes(), imageRoutes(), nodeRoutes()} {
+	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), applyRoutes(), imageRoutes(), updateRoutes(), nodeRoutes()} {
 		all = append(all, group...)
 	}
 	return all
@@ -228,9 +228,11 @@ func generationRoutes() []Route {
 		{
 			Method: "POST", Path: "/generations/{id}/revert", Role: Operator, Changes: true, handle: (*Server).revert,
 			Summary: "Go back to the settings of a generation",
-			About:   "This adds a generation, ends a try, and applies what came back, as `/tx/commit_and_apply` does.",
-			Params:  []Param{paramID, paramMessage, inQuery("apply", "`0` leaves files and units as they are.", "0", "1"), paramWait, paramIfMatch},
-			Status:  http.StatusOK, Type: typeJSON, Answer: "Names", Waits: "AppliedChange",
+			About: "This adds a generation, ends a try, and applies what came back, as `/tx/commit_and_apply` does. As there, a caller on the network who " +
+				"changes the network by it has it tried, unless he goes back to what was there before a try. `Bulkhead-Generation`, `ETag`, " +
+				"`Bulkhead-Try-Deadline` and `Bulkhead-Try` are as there.",
+			Params: []Param{paramID, paramMessage, paramTry, inQuery("apply", "`0` leaves files and units as they are.", "0", "1"), paramWait, paramIfMatch},
+			Status: http.StatusOK, Type: typeJSON, Answer: "Names", Waits: "AppliedChange",
 			Refuses: append([]problem.Kind{problem.InvalidSettings, problem.Stale, problem.ReadOnly, problem.NoSpace}, noGeneration...),
 		},
 		{
@@ -334,7 +336,7 @@ func nodeRoutes() []Route {
 			Method: "GET", Path: "/events", Role: Reader, handle: (*Server).getEvents,
 			Summary: "Events as they happen, as server-sent events",
 			About: "The kinds are commit, revert, try-started, try-confirmed, try-reverted, generated, tx-expired, recovered, migrated, " +
-				"apply-started and apply-finished, and `reset` where events may have been missed. The data is a JSON object.",
+				"apply-started, apply-finished, update-progress and update-finished, and `reset` where events may have been missed. The data is a JSON object.",
 			Params: []Param{inQuery("kinds", "Kinds of events joined by commas. Without it, all."), paramEventID},
 			Status: http.StatusOK, Type: "text/event-stream", Answer: "Text",
 			Refuses: []problem.Kind{problem.InvalidParameter, problem.TooManyStreams},

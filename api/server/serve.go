@@ -23,11 +23,14 @@ type patience struct {
 	read   time.Duration // for header and body together
 	write  time.Duration // from the header to the end of the answer
 	idle   time.Duration // for the next request of a connection
+	piece  time.Duration // for the next piece of a body that is passed on
+	busy   time.Duration // for an updater, before the answer is that it is busy
 	stop   time.Duration // for requests under way, when the server ends
 }
 
 var usualPatience = patience{
-	header: 10 * time.Second, read: 30 * time.Second, write: 60 * time.Second, idle: 2 * time.Minute, stop: 10 * time.Second,
+	header: 10 * time.Second, read: 30 * time.Second, write: 60 * time.Second, idle: 2 * time.Minute,
+	piece: time.Minute, busy: 5 * time.Second, stop: 10 * time.Second,
 }
 
 // Serve answers requests from l, a Unix socket, until ctx ends; then it
@@ -57,6 +60,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, readers ...net.Liste
 		networkCtx, end := context.WithCancel(ctx)
 		var work sync.WaitGroup
 		work.Go(func() { s.serveNetwork(networkCtx) })
+		defer work.Wait()
+		defer end()
+	}
+	if s.updates != nil {
+		updatesCtx, end := context.WithCancel(ctx)
+		var work sync.WaitGroup
+		work.Go(func() { s.updates.follow(updatesCtx) })
 		defer work.Wait()
 		defer end()
 	}

@@ -38,6 +38,7 @@ type Options struct {
 	Journal   Journal           // none: there are no logs to show
 	Machine   Machine           // that the daemon runs on; the zero value: it is not told about
 	Host      Host              // none: health is that of the daemon alone
+	Updater   Updater           // none: the system is not updated from here
 	Applier   Applier           // none: settings are stored and served only
 	Owed      string            // file that marks an apply that is owed, in a place that a reboot clears; none
 	Catalogue func() *Catalogue // of the image, called once and only when needed; none
@@ -59,6 +60,7 @@ type Server struct {
 	patience patience
 
 	network   *network // nil where nobody comes from the network
+	updates   *updates // nil where there is no updater
 	applies   *applies
 	expected  chan struct{} // has a value when an apply is likely soon
 	owed      *owed
@@ -102,6 +104,7 @@ func New(opt Options) *Server {
 	}
 	s.endStreams = sync.OnceFunc(func() { close(s.ending) })
 	s.network = s.newNetwork()
+	s.updates = s.newUpdates()
 	s.catalogue = catalogueOf(opt.Catalogue)
 	s.metrics = newMetrics(s)
 	opt.Notices.serve(opt.Store)

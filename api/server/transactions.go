@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/store"
+	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
 )
 
@@ -95,13 +96,20 @@ func (s *Server) commitAnd(c *call, how applying) error {
 		return err
 	}
 	s.metrics.committed(time.Since(start))
-	if t := s.opt.Store.Snapshot().Try; t != nil && t.Generation == done.Generation.ID {
-		c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
-		if byDefault {
-			c.w.Header().Set("Bulkhead-Try", "default")
-		}
-	}
+	s.tellTrial(c, done.Generation.ID, byDefault)
 	return s.sendCommitted(c, done, "commit", how)
+}
+
+// tellTrial says in the answer until when a generation is tried, if it is.
+func (s *Server) tellTrial(c *call, id uint64, byDefault bool) {
+	t := s.opt.Store.Snapshot().Try
+	if t == nil || t.Generation != id {
+		return
+	}
+	c.w.Header().Set("Bulkhead-Try-Deadline", t.Deadline.Format(time.RFC3339))
+	if byDefault {
+		c.w.Header().Set("Bulkhead-Try", "default")
+	}
 }
 
 // usualTry is for how long a change is tried that may cut its author off.
@@ -119,13 +127,48 @@ func (s *Server) trial(c *call, tx string) (_ time.Duration, byDefault bool, err
 		return d, false, err
 	}
 	pending, _ := s.opt.Store.Pending(tx)
-	keys := append(pending.Set.Keys(), pending.Unset...)
-	// What is unset may lie above these, too.
-	touches := func(k key.Key) bool {
-		return slices.ContainsFunc(networkKeys, func(n key.Key) bool { return k.Under(n) || n.Under(k) })
-	}
-	if !slices.ContainsFunc(keys, touches) {
+	if !touchNetwork(append(pending.Set.Keys(), pending.Unset...)) {
 		return 0, false, nil
+	}
+	return usualTry, true, nil
+}
+
+// touchNetwork reports whether keys are about the network. What is unset may lie
+// above its settings, too.
+func touchNetwork(keys []key.Key) bool {
+	return slices.ContainsFunc(keys, func(k key.Key) bool {
+		return slices.ContainsFunc(networkKeys, func(n key.Key) bool { return k.Under(n) || n.Under(k) })
+	})
+}
+
+// revertTrial returns for how long a revert to generation id is tried: as a
+// commit that changes the same settings. Who ends a try of the network by going
+// back to the network from before it needs no other one, as that network worked.
+func (s *Server) revertTrial(c *call, id uint64) (_ time.Duration, byDefault bool, err error) {
+	d, said, err := c.query.try()
+	if err != nil || said || c.peer.caller == nil {
+		return d, false, err
+	}
+	snap := s.opt.Store.Snapshot()
+	_, to, err := s.opt.Store.Generation(id)
+	if err != nil {
+		return 0, false, err
+	}
+	changes := func(from document.Document) bool {
+		var keys []key.Key
+		for _, change := range document.Diff(from, to) {
+			keys = append(keys, change.Key)
+		}
+		return touchNetwork(keys)
+	}
+	if !changes(snap.User) {
+		return 0, false, nil
+	}
+	if snap.Try != nil {
+		_, proven, err := s.opt.Store.Generation(snap.Try.Base)
+		if err != nil || !changes(proven) {
+			return 0, false, err
+		}
 	}
 	return usualTry, true, nil
 }

@@ -80,10 +80,15 @@ func (s *Store) commitTransaction(r CommitRequest) (Committed, error) {
 	s.forget(t)
 	s.publish()
 	s.post(EventCommit, r.Actor, changed, r.Message)
-	if r.Try > 0 {
-		s.post(EventTryStarted, r.Actor, nil, fmt.Sprintf("generation %d reverts to %d in %v unless it is confirmed", gen.ID, s.state.Try.Base, r.Try))
-	}
+	s.postTry(r.Actor, gen)
 	return Committed{Generation: gen, Changed: changed, Warnings: now.report}, nil
+}
+
+// postTry tells that a generation is on trial, if it is.
+func (s *Store) postTry(actor Actor, g Generation) {
+	if t := s.state.Try; t != nil && t.Generation == g.ID {
+		s.post(EventTryStarted, actor, nil, fmt.Sprintf("generation %d reverts to %d in %v unless it is confirmed", g.ID, t.Base, time.Duration(t.Duration)))
+	}
 }
 
 // A RevertRequest asks for the document of an older generation.
@@ -92,10 +97,12 @@ type RevertRequest struct {
 	IfMatch string
 	Message string
 	Actor   Actor
+	Try     time.Duration // above zero: take it back after this time unless confirmed
 }
 
 // Revert adds a generation with the document of an older one. A try is over
-// then.
+// then. Where the revert itself is on trial, what comes back unless it is confirmed
+// is what nobody tries: the settings from before that other try.
 func (s *Store) Revert(ctx context.Context, r RevertRequest) (Committed, error) {
 	if err := s.begin(ctx); err != nil {
 		return Committed{}, fmt.Errorf("revert to generation %d: %w", r.To, err)
@@ -134,7 +141,7 @@ func (s *Store) revert(r RevertRequest) (Committed, error) {
 		origin = OriginTryEnded
 	}
 	gen, err := s.add(addition{
-		doc: to.doc, changed: changed, now: now,
+		doc: to.doc, changed: changed, try: r.Try, now: now,
 		header: header{Generation: Generation{Actor: r.Actor, Message: r.Message, Origin: origin}},
 	})
 	if err != nil {
@@ -145,6 +152,7 @@ func (s *Store) revert(r RevertRequest) (Committed, error) {
 	if try != nil {
 		s.post(EventTryReverted, r.Actor, nil, fmt.Sprintf("the try of generation %d was ended by a revert", try.Generation))
 	}
+	s.postTry(r.Actor, gen)
 	return Committed{Generation: gen, Changed: changed, Warnings: now.report}, nil
 }
 

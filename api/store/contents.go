@@ -19,9 +19,11 @@ var (
 	bucketGenerations = []byte("generations") // id, 8 bytes, to record
 	bucketGenerated   = []byte("generated")   // text of the key to value
 	bucketAuthors     = []byte("authors")     // id to author, for generations that are gone
-	buckets           = [][]byte{bucketMeta, bucketGenerations, bucketGenerated, bucketAuthors}
+	bucketLeft        = []byte("left")        // data format, as an id, to leftover; not in old databases
+	buckets           = [][]byte{bucketMeta, bucketGenerations, bucketGenerated, bucketAuthors, bucketLeft}
 
 	keyState = []byte("state")
+	keySteps = []byte("steps") // migrations that lead to the data format, and back
 )
 
 // A kept is a generation that the database holds; its document stays there.
@@ -36,6 +38,8 @@ type contents struct {
 	kept      []kept // by id
 	generated map[key.Key]generated
 	authors   map[uint64]authorship
+	left      map[int]leftover
+	steps     []byte
 	records   map[uint64][]byte // the sealed generations, where asked for
 }
 
@@ -51,7 +55,7 @@ const (
 // error wraps ErrDamaged when something of it is wrong; the contents then hold
 // what could be read.
 func readContents(path string, k keep) (contents, error) {
-	c := contents{generated: map[key.Key]generated{}, authors: map[uint64]authorship{}, records: map[uint64][]byte{}}
+	c := contents{generated: map[key.Key]generated{}, authors: map[uint64]authorship{}, left: map[int]leftover{}, records: map[uint64][]byte{}}
 	f, err := os.Open(path)
 	if err != nil {
 		return c, err
@@ -125,8 +129,21 @@ func (c *contents) add(bucket, at, value []byte, k keep) error {
 		}
 		c.authors[a.ID] = a.authorship
 		home, name = bucketAuthors, idKey(a.ID)
-	default:
+	case sealSteps:
+		c.steps, _ = sealSteps.open(value)
+		c.steps = bytes.Clone(c.steps)
+		home, name = bucketMeta, keySteps
+	case sealLeft:
+		var l leftover
+		if err := openJSON(sealLeft, value, &l); err != nil {
+			return err
+		}
+		c.left[l.Format] = l
+		home, name = bucketLeft, idKey(uint64(l.Format))
+	case "":
 		return errSeal
+	default: // whole, and of a later version
+		return nil
 	}
 	if !bytes.Equal(bucket, home) || !bytes.Equal(at, name) {
 		return fmt.Errorf("%w: it belongs to %q in %q", errSeal, name, home)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
+	"github.com/bulkhead-os/bulkhead/models/migration"
 	"github.com/bulkhead-os/bulkhead/models/report"
 )
 
@@ -40,6 +41,7 @@ type copyHeader struct {
 	Format     int         `json:"format"`
 	Time       time.Time   `json:"time"`
 	Generated  []generated `json:"generated,omitempty"`
+	Steps      string      `json:"steps,omitempty"` // migrations that lead to Format, as JSON
 }
 
 // A copyMark names the content of a copy.
@@ -105,6 +107,9 @@ func (s *Store) writeCopy() {
 	s.copyDue = time.Time{}
 	g, l := s.good()
 	h := copyHeader{Generation: g.ID, Last: s.state.Last, Revision: s.state.Revision, Format: s.state.Format, Time: g.Time}
+	if h.Format > 1 {
+		h.Steps = string(s.opt.Migrations.JSON())
+	}
 	values, stale := s.values, s.copied != h.mark() && !h.mark().empty() && !s.closed
 	s.mu.Unlock()
 	if !stale {
@@ -235,7 +240,11 @@ func (s *Store) copyDocument(c plainCopy, format int) (document.Document, error)
 	if c.Format == 0 { // its head is lost
 		return doc, nil
 	}
-	return s.opt.Migrations.Apply(doc, c.Format, format)
+	way := s.way
+	if more, rep := migration.ParseJSON("migrations in the plain copy", []byte(c.Steps)); c.Steps != "" && !rep.HasErrors() {
+		way = way.Extend(more)
+	}
+	return way.Apply(doc, c.Format, format)
 }
 
 func (s *Store) tellRecovery(story string, changed []key.Key) {

@@ -157,7 +157,7 @@ func (s *Store) dropWeak() {
 		}
 	}
 	next := s.state
-	next.Version = s.opt.Version
+	next.Version, next.Before = s.opt.Version, s.state.Version
 	// Another image has other defaults: what was read before is stale, although
 	// nothing stored may have changed.
 	if len(dropped) > 0 || s.state.Version != "" {

@@ -40,7 +40,11 @@ type Options struct {
 	RetainBytes int64 // their size together; default 64 MiB
 
 	Format     int           // data format of this program; default 1
-	Migrations migration.Set // ways from and to other formats
+	Migrations migration.Set // that lead to Format
+
+	// OtherMigrations are asked for where Migrations and those that are stored with
+	// the settings do not lead from their format to this one. Default: none.
+	OtherMigrations func() migration.Set
 }
 
 func (o *Options) setDefaults() {

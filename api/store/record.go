@@ -23,6 +23,8 @@ const (
 	sealGeneration seal = "bhg1"
 	sealGenerated  seal = "bhv1"
 	sealAuthor     seal = "bha1"
+	sealSteps      seal = "bhm1" // migrations, as JSON
+	sealLeft       seal = "bhl1"
 	sealPending    seal = "bhp1" // a file of its own
 )
 
@@ -82,6 +84,7 @@ func openJSON(s seal, b []byte, v any) error {
 type state struct {
 	Format   int       `json:"format"`
 	Version  string    `json:"version,omitempty"` // of the image that wrote last
+	Before   string    `json:"before,omitempty"`  // of the image before that one
 	Current  uint64    `json:"current"`
 	Last     uint64    `json:"last"` // the greatest id ever given to a generation
 	Revision uint64    `json:"revision"`

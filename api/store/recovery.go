@@ -46,7 +46,7 @@ func (s *Store) openWhole() error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkFormat(c.state.Format); err != nil {
+	if err := s.findWay(c.state.Format, c.steps); err != nil {
 		return err
 	}
 	if s.db, err = openDatabase(s.path(), s.commit); err != nil {
@@ -62,13 +62,6 @@ func (s *Store) openWhole() error {
 			Severity: report.Error, Code: CodeNotWritable, Detail: "the settings database can be read only",
 			Hint: "settings stay as they are until the state directory can be written again",
 		})
-	}
-	return nil
-}
-
-func (s *Store) checkFormat(format int) error {
-	if err := s.opt.Migrations.Path(format, s.opt.Format); err != nil {
-		return fmt.Errorf("%w; nothing was changed: start the version that wrote the settings, or one whose migrations know format %d (this one works with %d)", err, format, s.opt.Format)
 	}
 	return nil
 }
@@ -94,7 +87,7 @@ func (s *Store) rebuild(cause error, missing bool) (story string, err error) {
 		v.copied = true
 	}
 	st := v.state(s.opt.Format)
-	if err := s.checkFormat(st.Format); err != nil {
+	if err := s.findWay(st.Format, v.steps, []byte(v.copy.Steps)); err != nil {
 		return "", err
 	}
 	var rec []byte
@@ -196,6 +189,14 @@ func (v *salvage) best() (id uint64, l layer, from string) {
 	return 0, layer{}, ""
 }
 
+// bestSteps returns the migrations that lead to the format of the new database.
+func (v *salvage) bestSteps() []byte {
+	if len(v.steps) > 0 {
+		return v.steps
+	}
+	return []byte(v.copy.Steps)
+}
+
 // fill puts everything into a new database. rec is the current generation, or
 // nil.
 func (v *salvage) fill(tx *bbolt.Tx, st state, rec []byte) error {
@@ -215,6 +216,13 @@ func (v *salvage) fill(tx *bbolt.Tx, st state, rec []byte) error {
 	for id, by := range v.authors {
 		b, err := sealJSON(sealAuthor, author{id, by})
 		put(bucketAuthors, idKey(id), b, err)
+	}
+	for f, l := range v.left {
+		b, err := sealJSON(sealLeft, l)
+		put(bucketLeft, idKey(uint64(f)), b, err)
+	}
+	if steps := v.bestSteps(); len(steps) > 0 {
+		put(bucketMeta, keySteps, sealSteps.close(steps), nil)
 	}
 	values := map[key.Key]generated{}
 	for _, g := range v.copy.Generated {

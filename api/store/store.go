@@ -16,6 +16,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/key"
+	"github.com/bulkhead-os/bulkhead/models/migration"
 	"github.com/bulkhead-os/bulkhead/models/report"
 )
 
@@ -40,6 +41,10 @@ type Store struct {
 	overdue bool      // the try is over, and this could not be written yet
 	authors map[uint64]authorship
 	values  map[key.Key]generated
+	left    map[int]leftover  // by data format
+	steps   []byte            // the migrations in the database, as JSON
+	way     migration.Set     // all that are known
+	frozen  error             // why nothing can be changed; nil when it can
 	gen     document.Document // values as a document
 	now     evaluation        // of what the snapshot shows
 	pending map[string]*transaction
@@ -75,9 +80,20 @@ func (s *Store) path() string { return filepath.Join(s.opt.Dir, "settings.db") }
 // aside and replaced by what can be recovered, which Health then tells. A try
 // that was not confirmed before a reboot or its deadline is over when Open
 // returns.
+//
+// Settings in another data format are migrated. Where that fails the error wraps
+// ErrNotMigrated, and nothing was changed; OpenFrozen then helps.
 func Open(opt Options) (*Store, error) {
+	s := newStore(opt)
+	if err := s.start(); err != nil {
+		return nil, fmt.Errorf("open settings in %s: %w", opt.Dir, err)
+	}
+	return s, nil
+}
+
+func newStore(opt Options) *Store {
 	opt.setDefaults()
-	s := &Store{
+	return &Store{
 		opt:     opt,
 		commit:  (*bbolt.DB).Update,
 		courier: courier{receive: opt.Notify},
@@ -85,10 +101,6 @@ func Open(opt Options) (*Store, error) {
 		pending: map[string]*transaction{},
 		faults:  map[report.Code]report.Fault{},
 	}
-	if err := s.start(); err != nil {
-		return nil, fmt.Errorf("open settings in %s: %w", opt.Dir, err)
-	}
-	return s, nil
 }
 
 // start is what is left of Open once there is a Store.
@@ -126,6 +138,9 @@ func (s *Store) open() error {
 	}
 	if err := s.migrate(); err != nil {
 		return err
+	}
+	if err := s.keepSteps(); err != nil {
+		s.opt.Log.Error("older versions will not find the way back", "err", err)
 	}
 	s.dropWeak()
 	s.now = s.evaluate(s.user.doc, Stored)
@@ -203,6 +218,9 @@ func (s *Store) begin(ctx context.Context) error {
 	err := ctx.Err() // the caller may have gone while we waited
 	if err == nil && s.closed {
 		err = ErrClosed
+	}
+	if err == nil && s.frozen != nil {
+		err = fmt.Errorf("%w: %w", ErrReadOnly, s.frozen)
 	}
 	if err == nil {
 		s.expire()
@@ -339,6 +357,8 @@ func (s *Store) lookup(id uint64) (l layer, raw []byte, err error) {
 		return layer{set: setBy{}}, nil, nil
 	case id == s.state.Current:
 		return s.user, nil, nil
+	case s.frozen != nil:
+		return layer{}, nil, fmt.Errorf("%w: generation %d is in another data format", ErrReadOnly, id)
 	case s.state.Try != nil && id == s.state.Try.Base:
 		return s.base, nil, nil
 	}

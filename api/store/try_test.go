@@ -108,6 +108,31 @@ func TestTryReverted(t *testing.T) {
 	})
 }
 
+// A revert may be on trial itself. What comes back is never what was only tried.
+func TestRevertOnTrial(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *node, s *Store) {
+		change(t, s, "a = 1")
+		change(t, s, "a = 2")
+		n.told()
+		if _, err := s.Revert(t.Context(), RevertRequest{To: 1, Try: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		wantEvents(t, n, "revert 3 a", "try-started 3 ")
+		if _, err := s.Revert(t.Context(), RevertRequest{To: 0, Try: 2 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		wantUser(t, s, "")
+		if got := s.Snapshot().Try; got == nil || got.Generation != 4 || got.Base != 2 {
+			t.Errorf("Try = %+v, want generation 4 on trial, and 2 to come back", got)
+		}
+		sleep(90 * time.Second)
+		wantUser(t, s, "")
+		n.stop(s)
+		sleep(time.Minute)
+		wantUser(t, n.open(), "a = 2")
+	})
+}
+
 // Nothing happens while nothing is due: Run must not keep the machine awake.
 func TestRunRests(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *node, s *Store) {

@@ -86,6 +86,7 @@ func (s *Store) adopt(c contents) error {
 	}
 	s.state, s.kept, s.user, s.base, s.overdue = *c.state, c.kept, user, base, false
 	s.authors, s.values, s.gen = c.authors, c.generated, valuesDocument(c.generated)
+	s.left, s.steps = c.left, c.steps
 	return nil
 }
 
@@ -138,9 +139,13 @@ func (s *Store) add(a addition) (Generation, error) {
 	next := s.state
 	next.Last++
 	next.Current, next.Try = next.Last, nil
+	base, baseLayer := s.state.Current, s.user
+	if s.state.Try != nil { // nobody has confirmed that
+		base, baseLayer = s.state.Try.Base, s.base
+	}
 	if a.try > 0 {
 		next.Try = &tryState{
-			Generation: next.Current, Base: s.state.Current, Boot: s.boot,
+			Generation: next.Current, Base: base, Boot: s.boot,
 			Duration: int64(a.try), Deadline: int64(s.opt.Boot.Elapsed() + a.try),
 		}
 	}
@@ -173,7 +178,7 @@ func (s *Store) add(a addition) (Generation, error) {
 	}
 	s.base = layer{}
 	if a.try > 0 {
-		s.base = s.user
+		s.base = baseLayer
 	}
 	s.user, s.now, s.overdue = layer{a.doc, set}, a.now, false
 	if a.header.Origin != OriginRecovery {

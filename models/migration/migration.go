@@ -24,9 +24,12 @@
 package migration
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-os/bulkhead/models/document"
 )
@@ -44,6 +47,7 @@ type Set struct {
 type migration struct {
 	format int
 	steps  []step
+	source string // what it was read from, as JSON
 }
 
 // A step is one change with its way back.
@@ -75,6 +79,44 @@ func (s Set) Join(next Set) (Set, error) {
 		return Set{}, fmt.Errorf("join migrations: the first set ends with format %d, the second begins with %d", end, begin)
 	}
 	return Set{slices.Concat(s.migrations, next.migrations)}, nil
+}
+
+// Extend returns s and what of more goes on behind it: the migrations that lead
+// from the newest format of s further. Where more does not reach that format, or
+// not beyond it, there is nothing to go on with.
+func (s Set) Extend(more Set) Set {
+	_, end := s.Formats()
+	if end == 0 {
+		return more
+	}
+	for i, m := range more.migrations {
+		if m.format == end+1 {
+			return Set{slices.Concat(s.migrations, more.migrations[i:])}
+		}
+	}
+	return s
+}
+
+// Fingerprint returns a text that is the same for sets that do the same between
+// two formats, in either direction, and differs otherwise.
+func (s Set) Fingerprint(from, to int) string {
+	from, to = min(from, to), max(from, to)
+	sum := sha256.New()
+	for _, m := range s.migrations {
+		if from < m.format && m.format <= to {
+			sum.Write([]byte(m.source + "\n"))
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+// JSON returns s as ParseJSON reads it.
+func (s Set) JSON() []byte {
+	sources := make([]string, len(s.migrations))
+	for i, m := range s.migrations {
+		sources[i] = m.source
+	}
+	return []byte(`{"migration":[` + strings.Join(sources, ",") + `]}`)
 }
 
 // Path returns an error that wraps ErrUnknownFormat unless s leads from one

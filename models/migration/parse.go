@@ -33,7 +33,21 @@ import (
 // default and leaves a user's choice alone.
 func Parse(source string, data []byte) (Set, report.Report) {
 	root, rep := syntax.TOML(data, syntax.DefaultLimits)
+	return parse(source, root, rep)
+}
+
+// ParseJSON reads migrations from JSON of the same shape, as Set.JSON writes it.
+func ParseJSON(source string, data []byte) (Set, report.Report) {
+	root, rep := syntax.JSON(data, syntax.DefaultLimits)
+	return parse(source, root, rep)
+}
+
+func parse(source string, root *syntax.Node, rep report.Report) (Set, report.Report) {
 	r := &reader{}
+	if !rep.HasErrors() && root.Kind != syntax.Table {
+		r.fault(report.WrongType, root.Pos, "", "got "+root.Describe(), "want a table")
+		rep = r.rep
+	}
 	if !rep.HasErrors() {
 		s := r.set(root)
 		if !r.rep.HasErrors() {
@@ -71,7 +85,7 @@ func (r *reader) set(root *syntax.Node) Set {
 
 func (t *table) migration() migration {
 	t.text("about") // for people
-	var m migration
+	m := migration{source: string(document.NodeJSON(nil, t.node))}
 	if n := t.need("format", syntax.Integer); n != nil {
 		v, ok := n.Int()
 		if !ok || v < 2 || v > 1<<30 {

@@ -37,6 +37,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/settings/ocidefaults"
 	"github.com/bulkhead-os/bulkhead/models/settings/ocihooks"
 	"github.com/bulkhead-os/bulkhead/models/settings/pki"
+	"github.com/bulkhead-os/bulkhead/models/settings/provision"
 	"github.com/bulkhead-os/bulkhead/models/settings/updates"
 )
 
@@ -48,6 +49,7 @@ type Settings struct {
 	Motd *string `setting:"motd"`
 
 	API                 *api.Settings                `setting:"api"`
+	Provision           *provision.Settings          `setting:"provision"`
 	Updates             *updates.Settings            `setting:"updates"`
 	HostContainers      hostcontainers.Settings      `setting:"host-containers"`
 	BootstrapContainers bootstrapcontainers.Settings `setting:"bootstrap-containers"`

@@ -29,10 +29,10 @@ func Run(ctx context.Context, opt Options, log *slog.Logger) error {
 	}
 	defer closing(log, "audit log", notices.Audit.Close)
 	evaluate := server.Evaluate(n.variant.Schema, n.variant.Defaults)
-	st, err := store.Open(store.Options{
+	st, err := openStore(store.Options{
 		Dir: filepath.Join(state, "settings"), Log: log, Version: n.os.VersionID, Evaluate: evaluate,
 		Notify: notices.Notify, Retain: opt.Retain,
-	})
+	}, n.image, opt.Root, log)
 	if err != nil {
 		return err
 	}

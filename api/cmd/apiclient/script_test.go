@@ -69,7 +69,7 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 		Store: st, Schema: v.Schema, Defaults: v.Defaults, Evaluate: evaluate, Notices: notices, Now: now,
 		OS:      server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
 		Access:  server.Access{OwnUser: true},
-		Applier: applierIn(env.WorkDir), Catalogue: catalogueIn(env.WorkDir),
+		Updater: updaterIn(env.WorkDir), Applier: applierIn(env.WorkDir), Catalogue: catalogueIn(env.WorkDir),
 		Journal: journal.Journal{},
 		Network: server.Network{Dir: state, Report: reportIn(env.WorkDir), Limits: remote.Limits{Handshakes: 1000}},
 	})
