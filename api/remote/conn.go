@@ -108,7 +108,7 @@ func (p *policy) verify(chain []*x509.Certificate, now time.Time) error {
 		between.AddCert(link)
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{
-		Roots: p.roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Roots: p.roots, Intermediates: between, CurrentTime: p.when(chain, now), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return fmt.Errorf("the certificate of %s is not accepted: %w", nameOf(chain[0]), err)

@@ -303,7 +303,7 @@ func (g *Gate) open(at netip.AddrPort) (*front, error) {
 	}
 	config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		if p := g.policy.Load(); p != nil {
-			return p.tls, nil
+			return p.handshake(g.opt.Now()), nil
 		}
 		return nil, errors.New("the API is not open to the network any more")
 	}}

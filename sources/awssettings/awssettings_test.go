@@ -264,6 +264,15 @@ func TestKubernetes(t *testing.T) {
 				"no value was found for kubernetes.hostname-override: find the name of the node in the cluster: ask EC2 for DescribeInstances: the instance has no role, with which AWS could be asked",
 			},
 		},
+		{name: "metadata switched off", cloud: &cloud{}, change: func(o *emulator.Options) { o.Off = true }, want: map[string]string{}},
+		{
+			name: "metadata switched off, and a cluster named", cloud: &cloud{}, change: func(o *emulator.Options) { o.Off = true }, want: map[string]string{},
+			have: map[string]string{"settings.aws.region": `"eu-west-1"`, "settings.kubernetes.cluster-name": `"lab"`, "settings.kubernetes.api-server": `"https://mine.example.org"`, "settings.kubernetes.cluster-dns-ip": `"10.1.0.10"`},
+			faults: []string{
+				"no value was found for kubernetes.cluster-certificate: find the authority of the cluster: ask EKS for the cluster lab: ask the metadata service for meta-data/services/domain: " +
+					"the metadata service forbids it: it is switched off for this instance",
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

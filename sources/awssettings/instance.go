@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/generator"
+	"github.com/bulkhead-os/bulkhead/sources/platform"
 	"github.com/bulkhead-os/bulkhead/sources/platform/imds"
 )
 
@@ -24,20 +26,42 @@ type instance struct {
 	metadata *imds.Client
 	endpoint func(service, region, domain string) string // of an API; replaced in tests
 
-	cluster *cluster // once it was asked for
+	cluster   *cluster       // once it was asked for
+	elsewhere bool           // than on EC2, as the firmware says
+	silent    map[bool]error // why AWS, or else the instance, is not asked any more
 }
 
 func newInstance(root string, metadata *imds.Client) *instance {
-	return &instance{root: root, metadata: metadata, endpoint: publicEndpoint}
+	m := platform.Detect(os.DirFS(filepath.Join(root, "sys")))
+	return &instance{root: root, metadata: metadata, endpoint: publicEndpoint, elsewhere: !m.On(platform.EC2, "aws"), silent: map[bool]error{}}
 }
 
-// Fact finds a fact.
+// Fact finds a fact. The boot waits for the program: nobody is asked where nobody
+// answers, and who did not answer once is not waited for again.
 func (i *instance) Fact(ctx context.Context, name generator.Fact, s generator.Settings) (string, error) {
+	aws := slices.Contains([]generator.Fact{maxPods, nodeName, clusterURL, clusterCA, serviceCIDR}, name)
+	switch {
+	case i.elsewhere:
+		return "", generator.ErrUnknown
+	case i.silent[aws] != nil:
+		return "", i.silent[aws]
+	}
 	text, err := i.find(ctx, name, s)
-	if errors.Is(err, imds.ErrAbsent) || err == nil && text == "" {
+	if errors.Is(err, imds.ErrAbsent) || err == nil && text == "" || errors.Is(err, platform.ErrOff) && !aboutCluster(name) {
 		return "", generator.ErrUnknown
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		i.silent[aws] = err
+	}
 	return text, err
+}
+
+// aboutCluster reports whether a fact is one of those that somebody who names a
+// cluster counts on. Where the metadata service is switched off there are no
+// credentials to ask for them, which is a fault; what the service itself would
+// have said is just not known.
+func aboutCluster(name generator.Fact) bool {
+	return name == clusterURL || name == clusterCA || name == serviceCIDR
 }
 
 func (i *instance) find(ctx context.Context, name generator.Fact, s generator.Settings) (string, error) {

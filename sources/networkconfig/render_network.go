@@ -112,8 +112,9 @@ func (p *plan) bindable(d *device) bool {
 
 func (p *plan) addresses(u *unit, d *device) {
 	u.set("DHCP", dhcpWord(d))
-	// What DHCP gave stays while the program that asked for it is replaced.
-	u.setIf(d.has4() || d.has6(), "KeepConfiguration", "dhcp")
+	// What DHCP gave stays while the program that asked for it is replaced, and no
+	// longer: an interface that is described otherwise gives it up.
+	u.setIf(d.has4() || d.has6(), "KeepConfiguration", "dhcp-on-stop")
 	switch {
 	case d.AcceptRA != nil:
 		u.set("IPv6AcceptRA", yesNo(*d.AcceptRA))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/tools/boottest"
 	"github.com/bulkhead-os/bulkhead/tools/secureboot"
 )
@@ -38,6 +39,7 @@ func TestSecureBoot(t *testing.T) {
 	if line, ok := n.KernelSaid("Secure boot enabled"); !ok {
 		t.Errorf("the kernel says %q, want that Secure Boot is on", line)
 	}
+	checkUnsigned(t, n)
 	n.InjectNMI()
 	n.Await("Kernel panic - not syncing")
 	n.Await(") is ready", ") is degraded")
@@ -46,9 +48,27 @@ func TestSecureBoot(t *testing.T) {
 	if f, ok := fault(h, "kernel-crash"); !ok || !strings.Contains(f.Detail, "NMI") {
 		t.Errorf("health after a panic: %+v, want that it was one by an NMI", h.Faults)
 	}
+	if line, ok := n.KernelSaid("bulkhead.addon=nosmt mitigations=auto,nosmt"); !ok {
+		t.Errorf("command line: %q, want the addon in it that was asked for before", line)
+	}
 	if lines := n.Logs(client.LogsRequest{Boot: "0", Unit: "crash-report.service"}); len(lines) < 10 {
 		t.Errorf("the journal has %d lines of the panic, want what the kernel said before it", len(lines))
 	}
+}
+
+// checkUnsigned asks for a kernel parameter that nobody has signed, and then for an
+// addon that was signed with the image.
+func checkUnsigned(t *testing.T, n *boottest.Node) {
+	t.Helper()
+	set(t, n, `boot.kernel.quiet=["1"]`)
+	h := n.AwaitHealth("degraded")
+	if f, ok := fault(h, "boot-settings-refused"); !ok || !strings.Contains(f.Detail, "Secure Boot is on") || !strings.Contains(f.Hint, "nosmt") {
+		t.Errorf("health with a parameter that nobody has signed: %+v, want it refused, and the addons there are", h.Faults)
+	}
+	k, err := key.Parse("boot.kernel")
+	must(t, err)
+	must(t, n.API.Unset(t.Context(), "boottest", []key.Key{k}))
+	set(t, n, `boot.addons=["nosmt"]`)
 }
 
 // A boot program that is not what was signed is refused.

@@ -59,6 +59,30 @@ var PartitionTables = Need{
 	},
 }
 
+// Networks are what serves the networks of tests in namespaces.
+var Networks = Need{
+	What:     "dnsmasq and radvd, for tests of networks",
+	Packages: []string{"dnsmasq-base", "iproute2", "iputils-ping", "radvd"},
+	Present: func(context.Context) bool {
+		for _, name := range []string{"dnsmasq", "ip", "ping", "radvd"} {
+			if _, err := exec.LookPath(name); err != nil {
+				return false
+			}
+		}
+		return true
+	},
+}
+
+// Containers are what runs containers in tests, below containerd.
+var Containers = Need{
+	What:     "runc, for tests of containers",
+	Packages: []string{"runc"},
+	Present: func(context.Context) bool {
+		_, err := exec.LookPath("runc")
+		return err == nil
+	},
+}
+
 // An Installer makes needs present.
 type Installer struct {
 	Out  io.Writer // told what is being installed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -32,24 +33,31 @@ func (s *Suite) divide(ctx context.Context, patterns []string) (others []string,
 	return slices.Delete(all, i, i+1), true
 }
 
-// boot builds the image and runs the tests that boot it.
+// boot builds the images and runs the tests that boot them.
 func (s *Suite) boot(ctx context.Context, opt Options) {
 	opt.Packages = []string{bootPackage}
 	if opt.Short {
 		s.goTest(ctx, testArgs(opt), opt) // each says that it is skipped
 		return
 	}
-	var dir string
 	failed := s.tally.Failed
-	s.step("image", func() (err error) {
-		dir, err = testimage.Build(ctx, s.Root, s.Out)
+	image := s.image(ctx, "image", testimage.Build)
+	first := s.image(ctx, "other image", testimage.BuildFirst)
+	if s.tally.Failed == failed {
+		s.goTest(ctx, testArgs(opt), opt, testimage.Variable+"="+image, testimage.FirstVariable+"="+first)
+	}
+}
+
+// image builds an image and returns the directory that it is in. Without the means
+// to do so, the tests say so.
+func (s *Suite) image(ctx context.Context, name string, build func(context.Context, workspace.Root, io.Writer) (string, error)) (dir string) {
+	s.step(name, func() (err error) {
+		dir, err = build(ctx, s.Root, s.Out)
 		if errors.Is(err, debtree.ErrNoTools) {
 			fmt.Fprintln(s.Out, err)
 			return nil
 		}
 		return err
 	})
-	if s.tally.Failed == failed {
-		s.goTest(ctx, testArgs(opt), opt, testimage.Variable+"="+dir)
-	}
+	return dir
 }

@@ -9,17 +9,17 @@ import (
 )
 
 func TestNeeds(t *testing.T) {
-	compiler, systemd, tables := debian.RaceDetector.What, debian.Systemd.What, debian.PartitionTables.What
+	compiler, systemd, networks, runc, tables := debian.RaceDetector.What, debian.Systemd.What, debian.Networks.What, debian.Containers.What, debian.PartitionTables.What
 	tests := []struct {
 		name string
 		opt  Options
 		root bool
 		want []string
 	}{
-		{"everything", Options{}, true, []string{compiler, systemd, tables}},
+		{"everything", Options{}, true, []string{compiler, systemd, networks, runc, tables}},
 		{"everything, by a user that can boot nothing", Options{}, false, []string{compiler}},
-		{"names in all packages", Options{Run: "Boot"}, true, []string{compiler, systemd, tables}},
-		{"packages that boot", Options{Packages: []string{"./models/...", "./sources/apply"}}, true, []string{compiler, systemd}},
+		{"names in all packages", Options{Run: "Boot"}, true, []string{compiler, systemd, networks, runc, tables}},
+		{"packages that boot", Options{Packages: []string{"./models/...", "./sources/apply"}}, true, []string{compiler, systemd, networks, runc}},
 		{"tools", Options{Packages: []string{"./tools/disk"}}, true, []string{compiler, tables}},
 		{"packages that do not", Options{Packages: []string{"./models/..."}}, true, []string{compiler}},
 	}

@@ -14,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkhead-os/bulkhead/tools/containerd"
 	"github.com/bulkhead-os/bulkhead/tools/debian"
 	"github.com/bulkhead-os/bulkhead/tools/debtree"
+	"github.com/bulkhead-os/bulkhead/tools/registry"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/teststream"
 	"github.com/bulkhead-os/bulkhead/tools/validators"
@@ -42,6 +44,12 @@ func (o Options) validates() bool {
 	return !o.Short && (!o.focused() || slices.Contains(o.Packages, "./tools/validators"))
 }
 
+// runsContainers reports whether the tests run containers, or a registry for
+// them.
+func (o Options) runsContainers() bool {
+	return !o.Short && (!o.focused() || len(o.Packages) > 0 && (o.covers("./sources") || o.covers("./tools/registry")))
+}
+
 // A Suite runs the checks and tests of one repository.
 type Suite struct {
 	Root workspace.Root
@@ -65,6 +73,9 @@ func (s *Suite) Test(ctx context.Context, opt Options) error {
 	}
 	if opt.validates() {
 		s.step("validators", func() error { return s.validators(ctx) })
+	}
+	if opt.runsContainers() {
+		s.step("containers", func() error { return s.containers(ctx) })
 	}
 	if len(opt.Packages) == 0 {
 		opt.Packages = workspace.Patterns(modules)
@@ -97,7 +108,7 @@ func (s *Suite) provide(ctx context.Context, opt Options) error {
 func (o Options) needs(root bool) []debian.Need {
 	needs := []debian.Need{debian.RaceDetector}
 	if root && o.covers("./sources") {
-		needs = append(needs, debian.Systemd)
+		needs = append(needs, debian.Systemd, debian.Networks, debian.Containers)
 	}
 	if root && o.covers("./tools") {
 		needs = append(needs, debian.PartitionTables)
@@ -119,6 +130,11 @@ func (s *Suite) validators(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// containers builds the programs that the tests of containers run.
+func (s *Suite) containers(ctx context.Context) error {
+	return errors.Join(containerd.Prepare(ctx, s.Root, s.Out), registry.Prepare(ctx, s.Root, s.Out))
 }
 
 // Check runs what of Test takes seconds: the checks of the source, the

@@ -29,6 +29,16 @@ func debianTree(root workspace.Root) debtree.Tree {
 	}
 }
 
+// DebianTree returns the directory with the programs that come from Debian, for
+// tests that run others of them.
+func DebianTree(root workspace.Root) (string, error) {
+	t := debianTree(root)
+	if !t.Find() {
+		return "", fmt.Errorf("%s: %w", t.Dir, ErrUnprepared)
+	}
+	return t.Dir, nil
+}
+
 // modules are the programs that are built, by the path they get.
 var modules = map[string]pinned.Program{
 	containerdPath: {

@@ -10,14 +10,19 @@ import (
 
 // cables are what connects an emulator with this program.
 type cables struct {
-	monitor, wire net.Conn // wire is nil without a network
-	input         *os.File
+	monitor net.Conn
+	wires   []net.Conn // of the network cards
+	input   *os.File
 
 	keyboard *os.File   // the emulator's end of input
-	files    []*os.File // its ends of monitor and wire
+	files    []*os.File // its ends of monitor and wires
 }
 
-func connect(nic *NIC) (*cables, error) {
+// firstWire is the descriptor at which the emulator finds the first wire: behind
+// the monitor's.
+const firstWire = 4
+
+func connect(cards int) (*cables, error) {
 	c := &cables{}
 	var err error
 	if c.keyboard, c.input, err = os.Pipe(); err != nil {
@@ -28,13 +33,13 @@ func connect(nic *NIC) (*cables, error) {
 		return nil, errors.Join(err, c.handOver(), c.close())
 	}
 	c.files = append(c.files, theirs)
-	if nic == nil {
-		return c, nil
+	for range cards {
+		wire, theirs, err := socketPair("wire")
+		if err != nil {
+			return nil, errors.Join(err, c.handOver(), c.close())
+		}
+		c.wires, c.files = append(c.wires, wire), append(c.files, theirs)
 	}
-	if c.wire, theirs, err = socketPair("wire"); err != nil {
-		return nil, errors.Join(err, c.handOver(), c.close())
-	}
-	c.files = append(c.files, theirs)
 	return c, nil
 }
 
@@ -50,10 +55,11 @@ func (c *cables) handOver() error {
 // close closes the ends of this program.
 func (c *cables) close() error {
 	err := c.input.Close()
-	for _, conn := range []net.Conn{c.monitor, c.wire} {
-		if conn != nil {
-			err = errors.Join(err, conn.Close())
-		}
+	if c.monitor != nil {
+		err = errors.Join(err, c.monitor.Close())
+	}
+	for _, wire := range c.wires {
+		err = errors.Join(err, wire.Close())
 	}
 	return err
 }

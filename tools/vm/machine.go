@@ -2,6 +2,7 @@ package vm
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -35,6 +36,11 @@ type Machine struct {
 	Maker string
 	// NIC connects the machine to a network; nil for none.
 	NIC *NIC
+	// More are cards beside that one.
+	More []NIC
+	// Clock is what its clock says when it is switched on, such as
+	// 2016-01-02T03:04:05; empty for the time.
+	Clock string
 	// OnReboot says what becomes of the machine when it restarts itself.
 	OnReboot Reboot
 	// Watch is told each line of the console with its time; nil for nobody.
@@ -166,12 +172,25 @@ func (m Machine) arguments(e Emulator) []string {
 	if m.Maker != "" {
 		args = append(args, "-smbios", "type=1,manufacturer="+escapeCommas(m.Maker))
 	}
-	if m.NIC != nil {
-		args = append(args, "-netdev", "stream,id=net,server=off,addr.type=fd,addr.str=4",
-			"-device", "virtio-net-pci,romfile=,netdev=net,mac="+m.NIC.MAC)
+	if m.Clock != "" {
+		args = append(args, "-rtc", "base="+m.Clock)
+	}
+	for i, c := range m.cards() {
+		args = append(args, "-netdev", fmt.Sprintf("stream,id=%s,server=off,addr.type=fd,addr.str=%d", cardID(i), firstWire+i),
+			"-device", "virtio-net-pci,romfile=,netdev="+cardID(i)+",mac="+c.MAC)
 	}
 	return append(args, m.start(e)...)
 }
+
+func (m Machine) cards() []NIC {
+	if m.NIC == nil {
+		return m.More
+	}
+	return append([]NIC{*m.NIC}, m.More...)
+}
+
+// cardID is how the emulator calls the cable of a card.
+func cardID(i int) string { return "net" + strconv.Itoa(i) }
 
 // base returns what all machines have, so that nothing depends on the
 // emulator's version or on files of the user's.

@@ -27,7 +27,7 @@ func TestArguments(t *testing.T) {
 				"-drive if=pflash,unit=0,format=raw,readonly=on,file=/tree/usr/share/OVMF/OVMF_CODE_4M.fd",
 				"-drive if=pflash,unit=1,format=raw,file=/d/efivars.fd",
 			},
-			not: []string{"-kernel", "-no-reboot", "virtio-blk", "-smbios", "-netdev", "smm"},
+			not: []string{"-kernel", "-no-reboot", "virtio-blk", "-smbios", "-netdev", "-rtc", "smm"},
 		},
 		{
 			name:    "KVM",
@@ -58,8 +58,16 @@ func TestArguments(t *testing.T) {
 			name:    "network",
 			machine: Machine{NIC: &NIC{MAC: "52:54:00:00:00:01"}},
 			want: []string{
-				"-netdev stream,id=net,server=off,addr.type=fd,addr.str=4 -device virtio-net-pci,romfile=,netdev=net,mac=52:54:00:00:00:01",
+				"-netdev stream,id=net0,server=off,addr.type=fd,addr.str=4 -device virtio-net-pci,romfile=,netdev=net0,mac=52:54:00:00:00:01",
 				"-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n",
+			},
+		},
+		{
+			name:    "two cards, and a clock that is wrong",
+			machine: Machine{NIC: &NIC{MAC: "52:54:00:00:00:01"}, More: []NIC{{MAC: "52:54:00:00:00:02"}}, Clock: "2016-01-02T03:04:05"},
+			want: []string{
+				"-rtc base=2016-01-02T03:04:05", "addr.str=4 -device virtio-net-pci,romfile=,netdev=net0,mac=52:54:00:00:00:01",
+				"-netdev stream,id=net1,server=off,addr.type=fd,addr.str=5 -device virtio-net-pci,romfile=,netdev=net1,mac=52:54:00:00:00:02",
 			},
 		},
 		{

@@ -20,6 +20,11 @@ type monitor struct {
 	answers *json.Decoder
 }
 
+type question struct {
+	Execute   string         `json:"execute"`
+	Arguments map[string]any `json:"arguments,omitempty"`
+}
+
 type answer struct {
 	Greeting json.RawMessage `json:"QMP"`
 	Event    string          `json:"event"`
@@ -53,20 +58,23 @@ func (m *monitor) greet() error {
 }
 
 // execute has the emulator do something and waits until it has begun.
-func (m *monitor) execute(command string) error {
+func (m *monitor) execute(command string) error { return m.executeWith(command, nil) }
+
+// executeWith is as execute, for a command with arguments.
+func (m *monitor) executeWith(command string, arguments map[string]any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.ask(command); err != nil {
+	if err := m.ask(question{command, arguments}); err != nil {
 		return fmt.Errorf("emulator: %s: %w", command, err)
 	}
 	return nil
 }
 
-func (m *monitor) ask(command string) error {
+func (m *monitor) ask(q question) error {
 	if err := m.conn.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return err
 	}
-	if err := json.NewEncoder(m.conn).Encode(map[string]string{"execute": command}); err != nil {
+	if err := json.NewEncoder(m.conn).Encode(q); err != nil {
 		return err
 	}
 	for {

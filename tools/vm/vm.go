@@ -49,7 +49,7 @@ func Start(ctx context.Context, e Emulator, m Machine) (vm *VM, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(m.NIC)
+	c, err := connect(len(m.cards()))
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
@@ -64,8 +64,8 @@ func Start(ctx context.Context, e Emulator, m Machine) (vm *VM, err error) {
 	if vm.process == nil {
 		return nil, errors.Join(err, c.close(), log.Close())
 	}
-	if m.NIC != nil {
-		m.NIC.Plug(c.wire)
+	for i, card := range m.cards() {
+		card.Plug(c.wires[i])
 	}
 	go vm.wait()
 	if vm.monitor, err = newMonitor(c.monitor); err != nil {
@@ -105,6 +105,12 @@ func (v *VM) Reset() error { return v.monitor.execute("system_reset") }
 // InjectNMI presses the button for emergencies: what the machine does then is up
 // to its kernel.
 func (v *VM) InjectNMI() error { return v.monitor.execute("inject-nmi") }
+
+// Carry says whether a network card, of which the first is 0, has a link: without
+// one, it is as if its cable was out.
+func (v *VM) Carry(card int, link bool) error {
+	return v.monitor.executeWith("set_link", map[string]any{"name": cardID(card), "up": link})
+}
 
 // CutPower ends the machine at once. What the emulator took for its disks is in
 // their files; what the guest kept in memory is lost.

@@ -22,6 +22,7 @@ const layoutVariable = "BULKHEAD_NSBOOT"
 type layout struct {
 	Root    string            // an empty place to put them together
 	Console string            // a terminal of this machine
+	Usr     string            // where its programs are here
 	Files   map[string]string // text by path
 	Binds   map[string]string // paths of this machine by path
 }
@@ -136,12 +137,12 @@ func (l layout) inUsr() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(l.Files)), is) || slices.ContainsFunc(slices.Collect(maps.Keys(l.Binds)), is)
 }
 
-// usr shows the programs of this machine, with room for files beside them if
-// there are to be some.
+// usr shows the programs, with room for files beside them if there are to be
+// some.
 func (l layout) usr() error {
 	usr := filepath.Join(l.Root, "usr")
 	if !l.inUsr() {
-		return bindReadOnly("/usr", usr)
+		return bindReadOnly(l.Usr, usr)
 	}
 	upper, work := filepath.Join(l.Root, ".usr/upper"), filepath.Join(l.Root, ".usr/work")
 	for _, dir := range []string{upper, work} {
@@ -149,7 +150,7 @@ func (l layout) usr() error {
 			return err
 		}
 	}
-	return mount("overlay", usr, "overlay", 0, "lowerdir=/usr,upperdir="+upper+",workdir="+work)
+	return mount("overlay", usr, "overlay", 0, "lowerdir="+l.Usr+",upperdir="+upper+",workdir="+work)
 }
 
 // sealUsr keeps the machine from writing to its programs.

@@ -8,6 +8,7 @@
 package nsboot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ const patience = 60 * time.Second
 
 // Options say what a machine has beside the programs of this one.
 type Options struct {
+	Usr   string            // directory with other programs, in place of this machine's; empty for those
 	Files map[string]string // by path: text of files
 	Binds map[string]string // by path: files and directories of this machine, not to be written
 	Wants []string          // units to be started at boot
@@ -85,7 +87,7 @@ func boot(t testing.TB, opt Options) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := layout{Root: filepath.Join(dir, "root"), Console: cons.path, Binds: opt.Binds, Files: files(opt)}
+	plan := layout{Root: filepath.Join(dir, "root"), Console: cons.path, Usr: cmp.Or(opt.Usr, "/usr"), Binds: opt.Binds, Files: files(opt)}
 	cmd, err := command(plan, group)
 	if err != nil {
 		return nil, err
