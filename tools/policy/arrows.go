@@ -128,13 +128,14 @@ func (r rule) forbids(imp string) bool {
 }
 
 // programArrows returns the imports of one program on the host by another.
-// The programs are what the commands in sources/cmd are put together from.
+// The programs are what the commands in sources/cmd are put together from, besides
+// what several of them use.
 func programArrows(g Graph) []string {
 	programs := map[string]bool{}
 	for _, p := range g {
 		if name, ok := ours(p.Path); ok && within(name, "sources/cmd") && !p.Test {
 			for _, imp := range p.Imports {
-				if dep, ok := ours(imp); ok && within(dep, "sources") {
+				if dep, ok := ours(imp); ok && within(dep, "sources") && !within(dep, "sources/internal") {
 					programs[dep] = true
 				}
 			}

@@ -32,7 +32,7 @@ func ModFiles(ctx context.Context, root workspace.Root) ([]ModFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs = append(dirs, "tools/lint", "tools/ignition/upstream")
+	dirs = append(dirs, "tools/lint", "tools/ignition/upstream", "tools/registry/upstream")
 	pins, err := filepath.Glob(root.Path("packages", "*", "go.mod"))
 	if err != nil {
 		return nil, fmt.Errorf("find go.mod of packages: %w", err)

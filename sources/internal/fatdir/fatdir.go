@@ -39,6 +39,10 @@ type FS struct {
 	data    int64 // where cluster 2 is
 	count   uint32
 	root    uint32
+	tables  int64 // of clusters, one behind the other
+	size    int64 // of one in bytes
+	info    int64 // where hints for those who look for room are; 0 for nowhere
+	single  bool  // of the tables only one counts
 }
 
 // Open reads the description of the file system on dev.
@@ -63,6 +67,7 @@ func Open(dev Device) (*FS, error) {
 	return &FS{
 		dev: dev, sector: sector, cluster: sector * per,
 		fat: reserved * int64(sector), data: first * int64(sector), count: uint32(min(count, 1<<28)), root: le.Uint32(b[44:]),
+		tables: tables, size: size * int64(sector), info: int64(le.Uint16(b[48:])) * int64(sector), single: le.Uint16(b[40:])&0x80 != 0,
 	}, nil
 }
 

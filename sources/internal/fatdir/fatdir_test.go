@@ -130,6 +130,34 @@ func TestRenameIsOneWrite(t *testing.T) {
 	}
 }
 
+// What is made or renamed has dates: the driver of a firmware refuses to rename a
+// file whose month is zero.
+func TestDates(t *testing.T) {
+	d := &fattest.Disk{Safe: fattest.Make(64<<10, dir, 0, files())}
+	l := open(t, d)
+	if err := errors.Join(l.Create("new.efi", 3, strings.NewReader("new")), l.Rename("bulkhead-1.0.0.efi", "bulkhead-1.0.0+0.efi")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"new.efi", "bulkhead-1.0.0+0.efi"} {
+		f, ok := open(t, d).Find(name)
+		if !ok {
+			t.Fatalf("there is no %s", name)
+		}
+		at := bytes.Index(d.Safe, shortSlot(f.Short))
+		for _, place := range []int{16, 18, 24} {
+			if month := d.Safe[at+place]>>5 | d.Safe[at+place+1]&1<<3; month < 1 || month > 12 {
+				t.Errorf("the date of %s at %d has the month %d, want one", name, place, month)
+			}
+		}
+	}
+}
+
+// shortSlot returns how the slot of a short name begins.
+func shortSlot(name string) []byte {
+	base, ext, _ := strings.Cut(name, ".")
+	return fmt.Appendf(nil, "%-8s%-3s", base, ext)
+}
+
 func TestRefuses(t *testing.T) {
 	full := map[string][]byte{}
 	for i := range 20 {

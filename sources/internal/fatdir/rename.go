@@ -194,14 +194,23 @@ func (d *Dir) writeSector(s int, was []byte, changed *bool) error {
 
 // makeSet returns the slots that give f the name to.
 func (d *Dir) makeSet(f File, to string) ([]byte, error) {
+	return d.setOf(bytes.Clone(d.slot(f.last)), f, to)
+}
+
+// setOf is makeSet with the short slot, of which all but the name is kept.
+func (d *Dir) setOf(short []byte, f File, to string) ([]byte, error) {
 	chars := utf16.Encode([]rune(to))
 	n := (len(chars) + longChars - 1) / longChars
 	if to == "" || n > maxLong || strings.ContainsAny(to, "\"*/:<>?\\|\x00") || strings.HasSuffix(to, ".") || strings.HasSuffix(to, " ") {
 		return nil, errors.New("that is no name")
 	}
-	short := bytes.Clone(d.slot(f.last))
 	copy(short, d.alias(f, to))
 	short[slotCase] = 0 // it is in capitals
+	for _, at := range datePlaces {
+		if binary.LittleEndian.Uint16(short[at:]) == 0 {
+			binary.LittleEndian.PutUint16(short[at:], firstDate)
+		}
+	}
 	sum := checksum(short)
 	out := make([]byte, 0, (n+1)*slotSize)
 	for i := n; i >= 1; i-- {
@@ -224,6 +233,13 @@ func (d *Dir) makeSet(f File, to string) ([]byte, error) {
 	}
 	return append(out, short...), nil
 }
+
+// datePlaces are the dates in a slot: when the file was made, read and written.
+var datePlaces = [3]int{16, 18, 24}
+
+// firstDate is the first of January 1980. A file without dates is refused by the
+// driver of many firmwares when a loader renames it, which it does to count.
+const firstDate = 1<<5 | 1
 
 // alias returns a short name that no other file has. It ends as name does, and is
 // made of its hash.

@@ -103,6 +103,9 @@ func (v View) Begin(now time.Time) Plan {
 		return nil
 	}
 	p := v.giveUp(run, now)
+	if p == nil {
+		p = v.learn(run, now)
+	}
 	if n := run.Name; n.State() == Trial && n.Done == 0 {
 		n.Left, n.Done = n.Left-1, 1
 		p = append(p, Rename{run.File, n.String(), "the loader has started it without counting"})
@@ -142,6 +145,25 @@ func (v View) giveUp(run *Entry, now time.Time) Plan {
 	p := Plan{Remember{m, "version " + a.Version + " has failed: " + reason}}
 	if e.Name.State() == Trial {
 		p = append(p, Rename{e.File, e.Name.setAside().String(), "it has failed"})
+	}
+	return p
+}
+
+// learn returns what follows from the names alone, where nothing is remembered of
+// an attempt: what has used up its tries has failed.
+func (v View) learn(run *Entry, now time.Time) Plan {
+	if v.Memory.Attempt != nil {
+		return nil
+	}
+	m := v.Memory.clone()
+	var p Plan
+	for _, e := range v.Entries {
+		if e.Root == "" || e.Root == run.Root || e.Name.State() != Bad || e.Name.Done == 0 || m.failure(e.Root) != nil {
+			continue
+		}
+		reason := fmt.Sprintf("it was started %s and did not become healthy", times(e.Name.Done))
+		m.fail(Failure{Version: e.Name.Version, Root: e.Root, Reason: reason, Time: now})
+		p = Plan{Remember{m, "version " + e.Name.Version + " has failed: " + reason}}
 	}
 	return p
 }

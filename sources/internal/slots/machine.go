@@ -15,6 +15,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/internal/esp"
 	"github.com/bulkhead-os/bulkhead/sources/internal/fatdir"
 	"github.com/bulkhead-os/bulkhead/sources/internal/gpt"
+	"github.com/bulkhead-os/bulkhead/sources/internal/healthcheck"
 )
 
 // A Machine is a node, or what stands for it.
@@ -92,6 +93,7 @@ func (s *Session) look() (err error) {
 	if v.Memory, err = readMemory(s.private); err != nil {
 		v.Memory, v.Lost = Memory{}, err.Error()
 	}
+	v.BootDeadline = s.bootDeadline()
 	s.View = v
 	return nil
 }
@@ -159,6 +161,18 @@ func (s *Session) boot() (Boot, error) {
 	}, nil
 }
 
+// bootDeadline returns what settings say, or zero: what they say cannot be read
+// early in a boot, and is no reason not to change slots.
+func (s *Session) bootDeadline() healthcheck.Span {
+	root, err := os.OpenRoot(s.m.Root)
+	if err != nil {
+		return 0
+	}
+	defer root.Close()
+	c, _ := healthcheck.Read(root)
+	return c.Boot
+}
+
 // overrideVariable makes the loader start an entry even when it is bad.
 const overrideVariable = "LoaderEntryDefault"
 
@@ -188,9 +202,14 @@ func (s *Session) carry(step Step) error {
 	panic(fmt.Sprintf("no such step: %T", step))
 }
 
-// Status returns the status, with what the firmware may start.
+// Status returns the status, with the loaders and what the firmware may start.
 func (s *Session) Status() Status {
 	out := s.View.Status()
+	for _, l := range loaders {
+		if version := s.loaderOnESP(l); version != "" {
+			out.Loaders = append(out.Loaders, Loader{Path: l.Dir + "/" + l.File, Version: version})
+		}
+	}
 	options, err := s.vars.Options()
 	if err != nil {
 		return out // no such firmware
@@ -218,14 +237,6 @@ func (s *Session) Check(version string) error {
 	if err != nil {
 		return err
 	}
-	allowed, err := s.database("db")
-	if err != nil {
-		return err
-	}
-	forbidden, err := s.database("dbx")
-	if err != nil {
-		return err
-	}
 	f, ok := s.dir.Find(e.File)
 	if !ok || f.Size > maxProgram {
 		return refuse("%s cannot be read", e.File)
@@ -238,10 +249,27 @@ func (s *Session) Check(version string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", e.File, err)
 	}
-	if err := authenticode.Check(data, allowed, forbidden); err != nil {
+	if err := s.trusted(data); err != nil {
 		return refuse("the firmware would not start %s: %w", e.File, err)
 	}
 	return nil
+}
+
+// trusted says whether the firmware starts a program, where it asks for
+// signatures.
+func (s *Session) trusted(program []byte) error {
+	if !s.vars.SecureBoot() {
+		return nil
+	}
+	allowed, err := s.database("db")
+	if err != nil {
+		return err
+	}
+	forbidden, err := s.database("dbx")
+	if err != nil {
+		return err
+	}
+	return authenticode.Check(program, allowed, forbidden)
 }
 
 func (s *Session) database(name string) (authenticode.Database, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/atomicfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/healthcheck"
 )
 
 // A Memory is what the names on the ESP cannot say. It is a help: without it, all
@@ -34,6 +35,8 @@ type Attempt struct {
 	Boot    string    `json:"boot_id"`        // the boot in which it was made
 	Time    time.Time `json:"time"`
 	Reason  string    `json:"reason,omitempty"` // of the last try that was given up
+	// BootDeadline is how long its boots may take, as settings said at the time.
+	BootDeadline healthcheck.Span `json:"boot_deadline,omitzero"`
 }
 
 // A Failure is a version that did not come up.

@@ -104,7 +104,7 @@ func (v View) Activate(version string, now time.Time, demand Demand) (Plan, erro
 // started when e has used up its own: of bad entries the loader takes the first.
 func (v View) start(e, run Entry, now time.Time) Plan {
 	m := v.Memory.clone()
-	m.Attempt = &Attempt{Version: e.Name.Version, Root: e.Root, From: run.Root, Boot: v.Boot.ID, Time: now}
+	m.Attempt = &Attempt{Version: e.Name.Version, Root: e.Root, From: run.Root, Boot: v.Boot.ID, Time: now, BootDeadline: v.BootDeadline}
 	p := Plan{Remember{m, "version " + e.Name.Version + " is to be tried"}}
 	if e.Name != e.Name.trial() {
 		p = append(p, Rename{e.File, e.Name.trial().String(), fmt.Sprintf("it has %d tries", Tries)})

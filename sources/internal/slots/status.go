@@ -19,7 +19,10 @@ type Status struct {
 	Failed []Failure `json:"failed,omitempty"`
 	// Firmware are the entries of the firmware, in the order of trying.
 	Firmware []FirmwareEntry `json:"firmware,omitempty"`
-	Faults   []report.Fault  `json:"faults,omitempty"`
+	// Loaders are the boot loaders on the ESP: the one that the entries of the
+	// firmware name, and the one for when there are none.
+	Loaders []Loader       `json:"loaders,omitempty"`
+	Faults  []report.Fault `json:"faults,omitempty"`
 }
 
 // A SlotStatus is what is known of one slot.
@@ -42,6 +45,12 @@ type FirmwareEntry struct {
 	Name    string `json:"name"`
 	Path    string `json:"path,omitempty"` // of a file
 	Current bool   `json:"current"`        // this boot came by it
+}
+
+// A Loader is a boot loader on the ESP.
+type Loader struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
 }
 
 // Codes of what can be wrong with the slots of a node.
@@ -165,6 +174,9 @@ func (s Status) String() string {
 	}
 	for _, e := range s.Firmware {
 		fmt.Fprintf(&b, "firmware %s: %s %s\n", e.ID, e.Name, e.Path)
+	}
+	for _, l := range s.Loaders {
+		fmt.Fprintf(&b, "loader %s: %s\n", l.Path, l.Version)
 	}
 	for _, f := range s.Faults {
 		fmt.Fprintln(&b, f)

@@ -13,6 +13,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/healthcheck"
 )
 
 // An Entry is a boot program on the ESP.
@@ -52,6 +54,8 @@ type View struct {
 	Memory  Memory
 	// Lost says why nothing is remembered, if there is a reason.
 	Lost string
+	// BootDeadline is what settings say now; an activation takes it along.
+	BootDeadline healthcheck.Span
 }
 
 // running returns the entry that was started: one with the root hash that runs,

@@ -33,6 +33,11 @@ type maker struct {
 // has two parts. Before the files stand as many slots that were used once as
 // pad says.
 func Make(size int, dir string, pad int, files map[string][]byte) []byte {
+	return MakeTree(size, pad, map[string]map[string][]byte{dir: files})
+}
+
+// MakeTree is Make for several directories in one.
+func MakeTree(size, pad int, dirs map[string]map[string][]byte) []byte {
 	m := &maker{b: make([]byte, size), size: size / sector * 4 / sector, next: 2}
 	le := binary.LittleEndian
 	copy(m.b, "\xeb\x58\x90mkfs.fat")
@@ -45,27 +50,36 @@ func Make(size int, dir string, pad int, files map[string][]byte) []byte {
 	le.PutUint32(m.b[44:], 2)
 	m.b[510], m.b[511] = 0x55, 0xaa
 
-	top, sub, found := strings.Cut(dir, "/")
-	if !found {
-		panic("want a directory in a directory")
-	}
 	root, first := m.alloc(1), m.alloc(1)
-	last := m.alloc(4)
-	copy(m.at(root), slot(top, 0x10, first, 0))
-	copy(m.at(first), slices.Concat(slot(".", 0x10, first, 0), slot("..", 0x10, root, 0), slot(sub, 0x10, last, 0)))
-	entries := slices.Concat(slot(".", 0x10, last, 0), slot("..", 0x10, first, 0))
+	entries := slices.Concat(slot(".", 0x10, first, 0), slot("..", 0x10, root, 0))
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		top, sub, found := strings.Cut(dir, "/")
+		if !found || top != "EFI" || len(sub) > 8 {
+			panic("want a directory with a short name in EFI")
+		}
+		last := m.alloc(4)
+		copy(m.at(root), slot(top, 0x10, first, 0))
+		entries = append(entries, slot(sub, 0x10, last, 0)...)
+		m.fill(last, first, pad, dirs[dir])
+	}
+	copy(m.at(first), entries)
+	return m.b
+}
+
+// fill makes the files of the directory in the clusters that begin with c.
+func (m *maker) fill(c, parent uint32, pad int, files map[string][]byte) {
+	entries := slices.Concat(slot(".", 0x10, c, 0), slot("..", 0x10, parent, 0))
 	for range pad {
 		free := make([]byte, 32)
 		free[0] = 0xe5
 		entries = append(entries, free...)
 	}
 	for i, name := range slices.Sorted(maps.Keys(files)) {
-		c := m.alloc(max(1, (len(files[name])+sector-1)/sector))
-		copy(m.at(c), files[name])
-		entries = append(entries, long(name, fmt.Sprintf("FILE~%d.EFI", i+1), c, len(files[name]))...)
+		to := m.alloc(max(1, (len(files[name])+sector-1)/sector))
+		copy(m.at(to), files[name])
+		entries = append(entries, long(name, fmt.Sprintf("FILE~%d.EFI", i+1), to, len(files[name]))...)
 	}
-	copy(m.at(last), entries) // its clusters follow one another
-	return m.b
+	copy(m.at(c), entries) // its clusters follow one another
 }
 
 func (m *maker) at(c uint32) []byte {
