@@ -185,9 +185,52 @@ func FuzzParseDatabase(f *testing.F) {
 	})
 }
 
+// tableAt returns b with its headers naming a table of signatures of size bytes
+// at a place.
+func tableAt(b []byte, at, size uint32) []byte {
+	b = bytes.Clone(b)
+	binary.LittleEndian.PutUint32(b[0x58+144:], at)
+	binary.LittleEndian.PutUint32(b[0x58+148:], size)
+	return b
+}
+
+// Headers that point elsewhere than into the program are a fault of it, however
+// much memory lies behind it.
+func TestCheckOfSpoiledHeaders(t *testing.T) {
+	owner := certify(t, "owner", nil)
+	signed := sign(t, owner)
+	end := uint32(len(signed))
+	section := bytes.Clone(program())
+	binary.LittleEndian.PutUint32(section[0x58+240+16:], 0x180) // longer than the program
+	tests := []struct {
+		name    string
+		program []byte
+		want    string
+	}{
+		{"table behind the end", tableAt(signed, end+8, 8), "its signature lies outside of it"},
+		{"table far behind the end", tableAt(signed, 1<<31, 8), "its signature lies outside of it"},
+		{"table over the end", tableAt(signed, end-8, 16), "its signature lies outside of it"},
+		{"table before the end", append(bytes.Clone(signed), "appended"...), "its signature is not at its end"},
+		{"table in the headers", tableAt(signed, 0x100, end-0x100), "its signature lies outside of it"},
+		{"section over the end", section, "not a PE program: its headers point outside of it"},
+		{"nothing", []byte{}, "not a PE program: its headers point outside of it"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			room := append(make([]byte, 0, len(tt.program)+1<<12), tt.program...)
+			if err := authenticode.Check(room, certificates(owner), authenticode.Database{}); err == nil || err.Error() != tt.want {
+				t.Errorf("Check: %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
 // Nothing that is not signed is accepted, whatever its bytes.
 func FuzzCheck(f *testing.F) {
 	f.Add(program())
+	f.Add(tableAt(program(), 0x300, 8))
+	f.Add(tableAt(program(), 0x2f8, 8))
+	f.Add(tableAt(program(), 1<<31, 8))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := authenticode.Check(b, authenticode.Database{}, authenticode.Database{}); err == nil {
 			t.Error("Check accepts a program when nobody is trusted")

@@ -70,14 +70,11 @@ func (p program) signatures() ([][]byte, error) {
 	if s.from == 0 {
 		return nil, nil
 	}
-	if s.from > len(p.b) || s.to > len(p.b) {
-		return nil, errors.New("its signature lies outside of it")
-	}
 	var all [][]byte
 	for table := p.b[s.from:s.to]; len(table) >= 8; {
 		length := int(binary.LittleEndian.Uint32(table))
 		if length < 8 || length > len(table) {
-			return nil, errors.New("its signature lies outside of it")
+			return nil, errOutside
 		}
 		if binary.LittleEndian.Uint16(table[6:]) == certificatePKCS7 {
 			all = append(all, table[8:length])

@@ -51,6 +51,7 @@ func parseProgram(b []byte) (p program, err error) {
 			err = errors.New("not a PE program: its headers point outside of it")
 		}
 	}()
+	b = slices.Clip(b) // places may not lie in the room behind it either
 	le := binary.LittleEndian
 	if string(b[:2]) != "MZ" {
 		return p, errors.New("not a PE program")
@@ -64,7 +65,7 @@ func parseProgram(b []byte) (p program, err error) {
 		return p, fmt.Errorf("a PE program of kind %#x, want %#x", magic, peMagic)
 	}
 	p = program{b: b, checksum: opt + peChecksum, security: opt + peDirectories + 8*peSecurityIndex, headers: int(le.Uint32(b[opt+peHeadersSize:]))}
-	left := len(b) - p.headers // what overlaps would be hashed again and again
+	left := len(b) - p.headers // of what is not hashed yet; what overlaps would be hashed again and again
 	for i := range count {
 		h := b[opt+optSize+i*peSectionHeader:]
 		size, from := int(le.Uint32(h[16:])), int(le.Uint32(h[20:]))
@@ -78,8 +79,27 @@ func parseProgram(b []byte) (p program, err error) {
 	}
 	slices.SortFunc(p.sections, func(a, b span) int { return a.from - b.from })
 	_ = b[p.security+8 : p.headers]
-	return p, nil
+	return p, p.checkSignature(len(b) - left)
 }
+
+// checkSignature checks that the table of signatures, if there is one, is the end
+// of the program, behind what is hashed of it: firmware hashes all but so many
+// bytes at the end.
+func (p program) checkSignature(hashed int) error {
+	s := p.signature()
+	switch {
+	case s.from == 0:
+		return nil
+	case s.from < hashed || s.to > len(p.b):
+		return errOutside
+	case s.to < len(p.b):
+		return errors.New("its signature is not at its end")
+	}
+	return nil
+}
+
+// errOutside says that a table of signatures is not where one can be.
+var errOutside = errors.New("its signature lies outside of it")
 
 // signature returns where the table of signatures is.
 func (p program) signature() span {

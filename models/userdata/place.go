@@ -58,6 +58,9 @@ func (t *Text) index(n *syntax.Node, name string) int {
 	at := t.indexes[n]
 	if len(at) != len(n.Fields) {
 		at = indexOf(n)
+		if t.indexes == nil { // of a Text that others have made
+			t.indexes = map[*syntax.Node]map[string]int{}
+		}
 		t.indexes[n] = at
 	}
 	if i, ok := at[name]; ok && n.Fields[i].Name == name {

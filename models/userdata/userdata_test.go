@@ -124,7 +124,7 @@ func TestParsePlain(t *testing.T) {
 		{name: "nothing", in: "", format: userdata.Empty, want: "{}"},
 		{name: "white space", in: " \r\n\t", format: userdata.Empty, want: "{}"},
 		{name: "TOML", in: greeting, format: userdata.TOML, want: `{"motd":"hi"}`},
-		{name: "TOML without a header", in: "settings.motd = \"hi\"\nsettings.kernel.lockdown = 'none'\n", format: userdata.TOML, want: `{"kernel":{"lockdown":"none"},"motd":"hi"}`},
+		{name: "TOML without a header", in: "settings.motd = \"hi\"\nsettings.kernel.lockdown = 'integrity'\n", format: userdata.TOML, want: `{"kernel":{"lockdown":"integrity"},"motd":"hi"}`},
 		{name: "TOML with a mark and other line ends", in: "\xef\xbb\xbf[settings]\r\nmotd = \"hi\"\r\n", format: userdata.TOML, want: `{"motd":"hi"}`},
 		{name: "TOML behind a comment like a script", in: "#!/bin/sh is not what this is\n" + greeting, format: userdata.TOML, want: `{"motd":"hi"}`},
 		{name: "JSON", in: "\n {\"settings\": {\"motd\": \"hi\"}}", format: userdata.JSON, want: `{"motd":"hi"}`},

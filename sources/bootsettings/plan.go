@@ -1,7 +1,6 @@
 package bootsettings
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -68,23 +67,25 @@ type Node struct {
 	Cmdline    string            // of this boot
 	SecureBoot bool              // whether the firmware starts only what is signed
 	Signed     map[string][]byte // the addons of the image, by name
-	Installed  map[string][]byte // what is in the directory of addons, by name
 	Stub       []byte            // of addons
-	Tried      string            // the words that the node was rebooted for
-	Booting    bool              // and may be rebooted for that
+	State      State
+	Booting    bool // and may be rebooted
 }
 
-// A Plan is what is to be done.
+// A Plan is what the command line is to have in addition, and what follows from
+// that now.
 type Plan struct {
-	Write  map[string][]byte // to the directory of addons
-	Remove []string          // from it
-	Tried  string            // to be remembered
+	Want   map[string][]byte // the addons for that, by the names of their files
+	Goal   string            // the words by which they show on the command line, or none
+	Have   string            // those of this boot
+	Kept   bool              // the next boot is to be as this one: what is wanted did not come up
+	State  State             // to be remembered
 	Reboot bool
 	Faults []report.Fault
 }
 
-// Names in the directory of addons. The stub takes them in order; what is for
-// init has to come last.
+// Names of addons. The stub takes them in order; what is for init has to come
+// last.
 const (
 	ownPrefix    = "bulkhead-"
 	imagePrefix  = ownPrefix + "10-"
@@ -95,17 +96,21 @@ const (
 // passes over words with a dot that it does not know.
 const Word = "bulkhead.addon="
 
+// none stands for a command line without such words.
+const none = "none"
+
 // Codes of what can be wrong.
 const (
-	codeRefused report.Code = "boot-settings-refused"
-	codeReboot  report.Code = "reboot-needed"
-	codeLoader  report.Code = "boot-settings-not-taken"
-	codeFailed  report.Code = "boot-settings"
+	codeRefused  report.Code = "boot-settings-refused"
+	codeReboot   report.Code = "reboot-needed"
+	codeLoader   report.Code = "boot-settings-not-taken"
+	codeUnproven report.Code = "boot-settings-failed"
+	codeFailed   report.Code = "boot-settings"
 )
 
 // MakePlan returns what makes the next boot of n what s says.
 func MakePlan(s Settings, n Node) (Plan, error) {
-	p := Plan{Write: map[string][]byte{}}
+	p := Plan{State: n.State, Have: onCmdline(n.Cmdline)}
 	want, words := p.fromImage(s, n)
 	text := p.commandLine(s, n)
 	if text != "" {
@@ -116,18 +121,32 @@ func MakePlan(s Settings, n Node) (Plan, error) {
 		want[settingsName] = data
 		words = append(words, strings.Fields(text)[0])
 	}
-	for name, data := range want {
-		if !bytes.Equal(n.Installed[name], data) {
-			p.Write[name] = data
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(n.Installed)) {
-		if strings.HasPrefix(name, ownPrefix) && want[name] == nil {
-			p.Remove = append(p.Remove, name)
-		}
-	}
-	p.reconcile(s, n, words)
+	p.Want, p.Goal = want, joined(words)
+	p.reconcile(s, n)
 	return p, nil
+}
+
+// nothing reports whether there is nothing to do, and never was.
+func (p Plan) nothing() bool { return p.Goal == none && p.Have == none && p.State == (State{}) }
+
+// onCmdline returns the words of addons on a command line.
+func onCmdline(line string) string {
+	var words []string
+	for word := range strings.FieldsSeq(line) {
+		if strings.HasPrefix(word, Word) {
+			words = append(words, word)
+		}
+	}
+	return joined(words)
+}
+
+// joined returns words in one order, each once.
+func joined(words []string) string {
+	slices.Sort(words)
+	if len(words) == 0 {
+		return none
+	}
+	return strings.Join(slices.Compact(words), " ")
 }
 
 // fromImage returns the addons of the image that s names, and the words by which
@@ -144,8 +163,7 @@ func (p *Plan) fromImage(s Settings, n Node) (map[string][]byte, []string) {
 		out[imagePrefix+name+addon.Suffix] = data
 		words = append(words, Word+name)
 	}
-	slices.Sort(words)
-	return out, slices.Compact(words)
+	return out, words
 }
 
 func has(n Node) string {
@@ -216,28 +234,22 @@ func (p *Plan) words(path string, parameters []Parameter) []string {
 // reconcile compares the words that are wanted with those of this boot. The node
 // is rebooted for the same words only once: where they do not arrive, something
 // else than the node decides on the command line.
-func (p *Plan) reconcile(s Settings, n Node, want []string) {
-	var have []string
-	for word := range strings.FieldsSeq(n.Cmdline) {
-		if strings.HasPrefix(word, Word) {
-			have = append(have, word)
-		}
+func (p *Plan) reconcile(s Settings, n Node) {
+	if p.State.Failed != p.Goal {
+		p.State.Failed = "" // something else is wanted by now
 	}
-	slices.Sort(have)
-	slices.Sort(want)
-	if slices.Equal(slices.Compact(have), want) {
-		return
-	}
-	goal := strings.Join(want, " ")
-	if goal == "" {
-		goal = "none"
-	}
-	p.Tried = n.Tried
 	switch {
-	case n.Tried == goal && n.Booting:
-		p.fault(codeLoader, "settings.boot", "the node was rebooted for these settings, and the boot loader did not pass them on", "see how the node is booted: the parameters are in /loader/addons of the ESP")
+	case p.Have == p.Goal:
+		p.State.Tried = ""
+	case p.State.Failed == p.Goal:
+		p.Kept = true
+		p.fault(codeUnproven, "settings.boot", "a version of the system did not come up with these parameters, so that the node goes on without them",
+			"see by boot-slot status which one and why, and set other parameters")
+	case n.State.Tried == p.Goal && n.Booting:
+		p.fault(codeLoader, "settings.boot", "the node was rebooted for these settings, and the boot loader did not pass them on",
+			"see how the node is booted: the parameters are beside the boot program, in a directory that ends in "+extraSuffix)
 	case s.Reboot && n.Booting:
-		p.Tried, p.Reboot = goal, true
+		p.State.Tried, p.Reboot = p.Goal, true
 	default:
 		p.Faults = append(p.Faults, report.Fault{
 			Severity: report.Info, Code: codeReboot, Path: "settings.boot",

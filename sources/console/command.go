@@ -21,6 +21,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/sources/internal/atomicfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/screen"
 	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
@@ -62,6 +63,9 @@ what is wrong with it. What was shown last is not shown again.`,
 	return cmd
 }
 
+// writeLimit is how long a terminal may take.
+const writeLimit = 5 * time.Second
+
 func (o options) run(ctx context.Context) error {
 	var noteErr error
 	if o.booted {
@@ -75,7 +79,7 @@ func (o options) run(ctx context.Context) error {
 	if string(was) == text {
 		return noteErr
 	}
-	if err := o.show("\n" + text); err != nil {
+	if err := screen.New(o.root, writeLimit).Show("\n" + text); err != nil {
 		return errors.Join(noteErr, err)
 	}
 	return errors.Join(noteErr, o.replace(shownFile, []byte(text)))

@@ -3,9 +3,9 @@ package console
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/bulkhead-os/bulkhead/models/report"
+	"github.com/bulkhead-os/bulkhead/sources/internal/screen"
 )
 
 // States of a node, as the API calls them, and one for when it says nothing.
@@ -116,15 +116,4 @@ func text(f report.Fault) string {
 }
 
 // plain returns s as one line that a terminal shows and does not obey.
-func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
-	}
-	return s
-}
+func plain(s string) string { return screen.Plain(s, maxText) }

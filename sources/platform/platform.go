@@ -23,13 +23,17 @@ const maxName = 253
 // ErrTooLarge says that a source holds more than a node takes.
 var ErrTooLarge = fmt.Errorf("there are more than %d bytes", MaxBytes)
 
+// ErrOff says that whoever owns the machine has switched a source off: there is
+// nothing to be had, and nothing wrong with that.
+var ErrOff = errors.New("it is switched off")
+
 // Data is what a source holds for a node.
 type Data struct {
 	// From says more exactly than the name of the source where this was found.
 	From     string
 	UserData []byte // as it was given, with all wrappings
-	// Network says how the network is to be: a net.toml, or network-config as
-	// cloud-init has it. As given.
+	// Network says how the network is to be: a net.toml, network-config as
+	// cloud-init has it, or network_data.json of OpenStack. As given.
 	Network []byte
 
 	Hostname   string

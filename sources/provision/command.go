@@ -11,8 +11,6 @@ package provision
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +20,8 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/journallog"
+	"github.com/bulkhead-os/bulkhead/sources/internal/screen"
 	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 	"github.com/bulkhead-os/bulkhead/sources/platform/medium"
 	"github.com/bulkhead-os/bulkhead/sources/platform/webfile"
@@ -49,13 +49,14 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provision",
 		Short: "Take user data once, and apply the settings",
-		Long: `Take user data, if this node has never had any, and apply the settings.
+		Long: `Take user data, if this node has never had any, and apply the settings. Each step
+is a line on the console.
 
 User data is looked for on the ESP (bulkhead/user-data.toml), in the directory of
 the settings, on a medium labelled ` + strings.Join(medium.Labels(), ", ") + `, in
 guestinfo and in the systemd credential ` + Credential + `. What comes later in
 this list counts more. Its valid settings are set. The others are reported and
-left out.
+left out. With settings.provision.reapply = "always" that is done at each boot.
 
 With --stage network it is looked for where the network is needed: at the metadata
 service of EC2 and at the address that ` + webfile.URLWord + ` on the kernel command
@@ -95,8 +96,9 @@ func (o options) newRun(cmd *cobra.Command) (*run, error) {
 	p := newPlace(o.root)
 	r := &run{
 		api: client.New(o.socket), stage: localStage, machine: p.machine, later: len(p.network()) > 0,
-		state: o.state, health: o.health, runtime: o.runtime, now: time.Now, log: logger(cmd.ErrOrStderr()),
+		state: o.state, health: o.health, runtime: o.runtime, now: time.Now, log: journallog.New(cmd.ErrOrStderr()),
 	}
+	r.show = screen.New(o.root, showLimit).Show
 	r.runner = o.newRunner(r)
 	switch o.stage {
 	case localStage.name:
@@ -109,16 +111,4 @@ func (o options) newRun(cmd *cobra.Command) (*run, error) {
 		return nil, usage.Mistake(fmt.Errorf("stage %q is not known, want local or network", o.stage))
 	}
 	return r, nil
-}
-
-// logger returns a log for the journal, which adds the time by itself.
-func logger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
 }

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/sources/internal/generator"
@@ -26,6 +27,7 @@ func (r *run) generate(ctx context.Context, stages ...generator.Stage) {
 		r.ungenerated(err)
 		return
 	}
+	var found []string
 	for _, stage := range stages {
 		outcomes, err := g.Run(ctx, stage)
 		if err != nil {
@@ -35,10 +37,14 @@ func (r *run) generate(ctx context.Context, stages ...generator.Stage) {
 		for _, o := range outcomes {
 			if o.Changed {
 				r.generated = true
+				found = append(found, o.Generator.Name)
 				r.log.Info("generator", "outcome", o.String())
 			}
 		}
 		r.faults = append(r.faults, generator.Faults("bulkhead generate", outcomes)...)
+	}
+	if len(found) > 0 {
+		r.say("found by generators: %s", strings.Join(found, ", "))
 	}
 }
 

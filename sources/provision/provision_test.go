@@ -175,12 +175,7 @@ func (n *node) faults() []string {
 // set sets the greeting through the API, as somebody would later on.
 func (n *node) set(motd string) {
 	n.t.Helper()
-	if _, err := n.api.PatchPairs(n.t.Context(), "", []string{"motd=" + motd}); err != nil {
-		n.t.Fatal(err)
-	}
-	if _, err := n.api.Commit(n.t.Context(), client.CommitRequest{}); err != nil {
-		n.t.Fatal(err)
-	}
+	n.pair("", "motd="+motd)
 }
 
 const greeting = "[settings]\nmotd = \"from user data\"\n"

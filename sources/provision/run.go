@@ -20,6 +20,7 @@ import (
 // Codes of faults of the program.
 const (
 	codeUnreadable report.Code = "user-data-unreadable" // the source of user data cannot be read
+	codeOff        report.Code = "user-data-off"        // its owner has switched a source off
 	codeFailed     report.Code = "user-data-failed"     // the API did not take user data, for reasons that are not in the data
 	codeForgotten  report.Code = "user-data-forgotten"  // it cannot be written down that user data was taken
 	codeChanged    report.Code = "user-data-changed"    // there is other user data than what the node has taken
@@ -44,6 +45,7 @@ type run struct {
 	machine platform.Machine
 	now     func() time.Time
 	log     *slog.Logger
+	show    func(string) error                               // on the console; none
 	runner  func(context.Context) (*generator.Runner, error) // of generators; none
 	ready   func()                                           // called when the boot may go on; nil for nobody
 
@@ -121,6 +123,7 @@ func (r *run) await(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	var last error // that is not about the end of our own patience
 	for {
 		_, err := r.api.Health(ctx)
 		if err == nil {
@@ -129,36 +132,34 @@ func (r *run) await(ctx context.Context) error {
 		if _, refused := errors.AsType[*client.Problem](err); refused {
 			return err
 		}
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the settings API: %w", err)
+			return fmt.Errorf("wait for the settings API: %w", last)
 		case <-tick.C:
 		}
 	}
 }
 
-// userData takes the user data of all sources, once in the life of the node, and
-// reports whether it took any. A node that found none looks again at its next
-// boot.
+// userData takes the user data of all sources, once in the life of the node
+// unless the settings want it at each boot, and reports whether it took any. A
+// node that found none looks again at its next boot.
 func (r *run) userData(ctx context.Context) (took bool, err error) {
 	was, had, err := load(r.recordFile())
 	if err != nil {
 		r.fault(codeForgotten, report.Warning, err.Error(), "the history of the settings tells whether it was")
 	}
-	if had {
+	always := had && r.always(ctx)
+	if had && !always {
 		r.goOn()
+		r.say("user data was taken on %s", was.Time.Format(time.DateOnly))
 		r.faults = append(r.faults, was.recalled()...)
-		r.compare(was, readAll(ctx, r.sources, r.stage.limit))
+		r.compare(was, r.ask(ctx))
 		return false, nil
 	}
-	found := readAll(ctx, r.sources, r.stage.limit)
-	r.describe(found)
-	found = slices.DeleteFunc(found, func(f reading) bool {
-		if f.err != nil {
-			r.fault(codeUnreadable, report.Error, fmt.Sprintf("read %s: %v", f.source.Name(), f.err), "correct it and reboot")
-		}
-		return !f.has()
-	})
+	found := r.found(ctx, had)
 	if len(found) == 0 {
 		return false, nil
 	}
@@ -166,16 +167,59 @@ func (r *run) userData(ctx context.Context) (took bool, err error) {
 	if err != nil {
 		return false, r.failed(err)
 	}
-	if past.byHand() {
+	switch {
+	case always && r.same(was, found, past):
+		r.say("user data is what the node has")
+		r.faults = append(r.faults, was.faults()...)
+		return false, nil
+	case always:
+		past = nil // what was taken before is taken again
+	case past.byHand() && !r.always(ctx):
 		r.log.Info("somebody has given the node its first settings; user data is not taken")
 		return false, nil
 	}
-	return r.takeAll(ctx, found, past)
+	return r.takeAll(ctx, found, past, was)
+}
+
+// ask reads the sources of the stage.
+func (r *run) ask(ctx context.Context) []reading {
+	found := readAll(ctx, r.sources, r.stage.limit)
+	r.describe(found)
+	return found
+}
+
+// found returns what the sources have, and reports those that cannot be read: a
+// node that had user data has settings without them.
+func (r *run) found(ctx context.Context, had bool) []reading {
+	if r.stage == networkStage {
+		r.say("asking %s", names(r.sources))
+	}
+	severity, hint := report.Error, "correct it and reboot"
+	if had {
+		severity, hint = report.Warning, "the node keeps the settings that it has; correct it and reboot"
+	}
+	found := slices.DeleteFunc(r.ask(ctx), func(f reading) bool {
+		if errors.Is(f.err, platform.ErrOff) {
+			r.fault(codeOff, report.Info, fmt.Sprintf("%s gives no user data: %v", f.source.Name(), f.err), "switch it on for user data from there")
+			r.say("%s is switched off", f.source.Name())
+		} else if f.err != nil {
+			r.fault(codeUnreadable, severity, fmt.Sprintf("read %s: %v", f.source.Name(), f.err), hint)
+			r.say("%s cannot be read: %v", f.source.Name(), f.err)
+		}
+		return !f.has()
+	})
+	if len(found) == 0 {
+		r.say("no user data was found")
+	}
+	for _, f := range found {
+		r.say("user data was found in %s", f.place())
+	}
+	return found
 }
 
 // takeAll takes what was found, and remembers that unless something is to be tried
-// again.
-func (r *run) takeAll(ctx context.Context, found []reading, past history) (took bool, err error) {
+// again. Of sources that have nothing any more, what was remembered stays.
+func (r *run) takeAll(ctx context.Context, found []reading, past history, was record) (took bool, err error) {
 	rec := record{Time: r.now().UTC()}
 	var faults []error
 	for _, f := range found {
@@ -186,10 +230,11 @@ func (r *run) takeAll(ctx context.Context, found []reading, past history) (took 
 		}
 		rec.Taken = append(rec.Taken, t)
 	}
+	took = len(rec.Taken) > 0
 	if len(faults) == 0 {
-		r.remember(rec)
+		r.remember(rec.after(was))
 	}
-	return len(rec.Taken) > 0, errors.Join(faults...)
+	return took, errors.Join(faults...)
 }
 
 func (r *run) recordFile() string { return filepath.Join(r.state, r.stage.record) }
@@ -197,7 +242,6 @@ func (r *run) recordFile() string { return filepath.Join(r.state, r.stage.record
 // compare reports sources that have something else by now than when the node took
 // its user data. That one has nothing any more is usual.
 func (r *run) compare(was record, found []reading) {
-	r.describe(found)
 	for _, f := range found {
 		if f.err != nil {
 			r.log.Info("source cannot be read", "source", f.source.Name(), "err", f.err)
@@ -207,7 +251,8 @@ func (r *run) compare(was record, found []reading) {
 		}
 		if how := was.differs(f.source, f.data); how != "" {
 			r.fault(codeChanged, report.Info, fmt.Sprintf("%s %s when the node took its own, on %s", f.source.Name(), how, was.Time.Format(time.DateOnly)),
-				"it is not taken; change the settings through the API")
+				"it is not taken; change the settings through the API, or set settings.provision.reapply")
+			r.say("%s %s when the node took its own; it is not taken", f.source.Name(), how)
 		}
 	}
 }
@@ -227,6 +272,7 @@ func (r *run) take(ctx context.Context, f reading, past history) (taken, error) 
 	if err != nil {
 		return t, err
 	}
+	r.say("user data of %s: %s", t.Source, t.outcome())
 	r.log.Info("took user data", "source", t.Source, "from", t.From, "generation", t.Generation, "faults", len(t.Faults))
 	return t, nil
 }
@@ -264,9 +310,11 @@ func (r *run) apply(ctx context.Context) error {
 		return fmt.Errorf("apply settings: not done within %s", limit.Round(time.Second))
 	}
 	if done.Status == applier.Failed {
+		r.say("settings were applied in part; the rest is in the health of the node")
 		r.log.Warn("applied in part", "apply", done.ID, "err", done.Error)
 		return nil
 	}
+	r.say("settings were applied: %s, %s", count(len(done.Files), "file"), count(len(done.Units), "unit"))
 	r.log.Info("applied", "apply", done.ID, "status", done.Status, "files", len(done.Files), "units", len(done.Units))
 	return nil
 }

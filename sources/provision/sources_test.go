@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
 	"github.com/bulkhead-os/bulkhead/sources/platform"
+	"github.com/bulkhead-os/bulkhead/sources/platform/imds"
 )
 
 // A given source has what it is given.
@@ -189,6 +192,37 @@ func TestNetworkConfig(t *testing.T) {
 	}
 }
 
+// A wrong value in a description of the network costs that value, and has its
+// place in the text.
+func TestWrongNetwork(t *testing.T) {
+	for _, in := range []string{"version: 2\nethernets:\n  eth0: {dhcp4: true, mtu: 5}\n", "version = 3\n[eth0]\ndhcp4 = true\n[eth0.static4]\naddresses = [\"x\"]\n"} {
+		n := start(t)
+		n.boot(given{"the disc", platform.Data{Network: []byte(in)}})
+		if got := n.user(); !strings.Contains(got, `"dhcp4":{"enabled":true`) || strings.Contains(got, "mtu") {
+			t.Errorf("settings of %q: %s, want DHCP and nothing wrong", in, got)
+		}
+		if faults := strings.Join(n.faults(), "\n"); !strings.Contains(faults, ":3:") && !strings.Contains(faults, ":5:") {
+			t.Errorf("faults of %q: %s, want one with its place", in, faults)
+		}
+	}
+}
+
+// So is what OpenStack says of it.
+func TestNetworkData(t *testing.T) {
+	n := start(t)
+	const in = `{"links": [{"id": "tap1", "type": "ovs", "ethernet_mac_address": "52:54:00:00:00:01"}],
+ "networks": [{"id": "network0", "link": "tap1", "type": "ipv4", "ip_address": "192.0.2.2", "netmask": "255.255.255.0", "routes": [
+ {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "not one"}]}]}`
+	n.boot(given{"the disc", platform.Data{Network: []byte(in)}})
+	want := `{"network":{"interfaces":{"tap1":{"addresses":["192.0.2.2/24"],"match":{"mac":"52:54:00:00:00:01"}}}}}`
+	if got := n.user(); got != want {
+		t.Errorf("settings: %s, want %s", got, want)
+	}
+	if faults := strings.Join(n.faults(), "\n"); !strings.HasPrefix(faults, "network_data.json:3:") || !strings.Contains(faults, "routes") {
+		t.Errorf("faults: %s, want one about the route in line 3", faults)
+	}
+}
+
 // Others are told what the machine is called, and that there is more to do.
 func TestTold(t *testing.T) {
 	n := start(t)
@@ -311,6 +345,26 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A source that its owner has switched off makes no node degraded, at no boot.
+func TestSourceSwitchedOff(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer service.Close()
+	n := start(t)
+	n.boot(text("the host", "mine"))
+	for range 2 {
+		n.bootStage(networkStage, imds.Source{Client: imds.New(service.URL)})
+		h, err := n.api.Health(t.Context())
+		if err != nil || h.Status != "ok" || len(h.Faults) != 1 {
+			t.Fatalf("health: %+v, %v, want ok with an information", h, err)
+		}
+		want := "provision-network: info: the metadata service gives no user data: ask the metadata service for user-data: " +
+			"the metadata service forbids it: it is switched off for this instance (switch it on for user data from there)"
+		if got := h.Faults[0].String(); got != want {
+			t.Errorf("fault: %q, want %q", got, want)
+		}
 	}
 }
 

@@ -34,12 +34,13 @@ type submission struct {
 	docs   []*userData // a later one counts more
 	staged int         // how many of docs the API has taken
 	faults []report.Fault
+	known  map[report.Fault]bool // those of faults
 }
 
 // submit makes what is acceptable in data the settings, and returns the
 // generation, or 0 when there was nothing to change, and all faults.
 func submit(ctx context.Context, api *client.Client, source string, data platform.Data) (uint64, []report.Fault, error) {
-	s := &submission{api: api, source: source}
+	s := &submission{api: api, source: source, known: map[report.Fault]bool{}}
 	if len(data.Network) > 0 {
 		s.read(parseNetwork(data.Network))
 	}
@@ -155,11 +156,8 @@ func (s *submission) add(name string, faults ...report.Fault) {
 		if f.Severity == report.Warning {
 			f.Severity = report.Info // accepted, and does not make the node degraded
 		}
-		known := false
-		for _, have := range s.faults {
-			known = known || have == f
-		}
-		if !known {
+		if !s.known[f] {
+			s.known[f] = true
 			s.faults = append(s.faults, f)
 		}
 	}
@@ -181,11 +179,15 @@ func loadHistory(ctx context.Context, api *client.Client) (history, error) {
 // any.
 func (h history) of(source string) (client.Generation, bool) {
 	for _, g := range h {
-		if strings.HasPrefix(g.Message, messagePrefix+source+digestMark) {
+		if ofSource(g, source) {
 			return g, true
 		}
 	}
 	return client.Generation{}, false
+}
+
+func ofSource(g client.Generation, source string) bool {
+	return strings.HasPrefix(g.Message, messagePrefix+source+digestMark)
 }
 
 // byHand reports whether somebody has given the node its first settings in

@@ -1,8 +1,6 @@
 package provision
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,6 +20,8 @@ type userData struct {
 	name string       // that faults have
 	root *syntax.Node // a table with the settings, or nil when there are none
 	cut  bool         // something was taken out of root
+
+	looked int // how many members were looked at for that
 }
 
 // parse reads user data in any of its languages and wrappings. Faults are those
@@ -62,127 +62,76 @@ func (u *userData) json() []byte {
 // is missing, that is the table in which it is missing. It returns the faults
 // with their places in the text, and whether anything was taken out.
 func (u *userData) refuse(faults []report.Fault) ([]report.Fault, bool) {
+	if u.root == nil {
+		return faults, false
+	}
 	out := slices.Clone(faults)
-	var paths [][]string
+	gone, x := map[member]bool{}, newMembers(u.root)
+	// Faults are found by what is there, so all are before anything goes.
 	for i, f := range out {
-		path := u.at(f)
-		if path == nil {
+		m, ok := about(x, f)
+		if !ok {
 			continue
 		}
+		gone[m] = true
 		if f.Line == 0 {
 			source, p := u.Place(f.Path)
 			out[i].Source, out[i].Line, out[i].Column = source, p.Line, p.Column
 		}
-		paths = append(paths, path)
 	}
-	// Faults are found by what is there, so all are before anything goes.
-	for _, path := range paths {
-		remove(u.root, path)
-		u.cut = true
+	if len(gone) == 0 {
+		return out, false
 	}
-	return out, len(paths) > 0
+	x.sweep(gone)
+	u.cut, u.looked = true, u.looked+x.looked
+	return out, true
 }
 
-// at returns the names of the tables, and of the value in the last one, that f
-// is about, or nil if the text does not have them.
-func (u *userData) at(f report.Fault) []string {
-	if u.root == nil {
-		return nil
-	}
-	path, all := u.follow(f.Path)
+// about returns the member that f is about, if the text has it.
+func about(x *members, f report.Fault) (member, bool) {
+	m, ok, all := follow(x, f.Path)
 	if !all && f.Line > 0 { // another name for the same setting, or none at all
-		return last(u.root, syntax.Pos{Line: f.Line, Column: f.Column})
+		return x.at(syntax.Pos{Line: f.Line, Column: f.Column})
 	}
-	return path
+	return m, ok
 }
 
-// follow returns how far the text has what the path of a fault names, and
-// whether that is all of it.
-func (u *userData) follow(text string) (path []string, all bool) {
+// follow returns the member that the path of a fault leads to, as far as the text
+// has it, and whether that is all of it.
+func follow(x *members, text string) (m member, ok, all bool) {
 	name, _, _ := strings.Cut(text, "[") // an item of a list
 	k, err := key.Parse(name)
-	n := u.root.Field(key.Root)
-	if err != nil || n == nil {
-		return nil, false
+	if err != nil {
+		return m, false, false
 	}
-	path = []string{key.Root}
+	if m, ok = x.named(x.root, key.Root); !ok {
+		return m, false, false
+	}
 	for segment := range k.Segments() {
-		if n.Kind != syntax.Table || n.Field(segment) == nil {
-			return path, false
+		next, ok := x.named(m.value(), segment)
+		if !ok {
+			return m, true, false
 		}
-		path, n = append(path, segment), n.Field(segment)
+		m = next
 	}
-	return path, true
-}
-
-// last returns the path of the member of n that begins last among those that
-// begin at p or before, which is the one that p lies in.
-func last(n *syntax.Node, p syntax.Pos) []string {
-	var best syntax.Pos
-	var path []string
-	for _, f := range n.Fields {
-		if before(f.Pos, p) && before(best, f.Pos) {
-			best, path = f.Pos, []string{f.Name}
-		}
-		if f.Value.Kind != syntax.Table {
-			continue
-		}
-		// A table goes on below other headers, so its members count for themselves.
-		if sub := last(f.Value, p); sub != nil {
-			sub = append([]string{f.Name}, sub...)
-			if at := position(n, sub); before(best, at) {
-				best, path = at, sub
-			}
-		}
-	}
-	return path
-}
-
-func before(a, b syntax.Pos) bool {
-	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) <= 0
-}
-
-// position returns where the member at path below n is named.
-func position(n *syntax.Node, path []string) syntax.Pos {
-	var p syntax.Pos
-	for _, name := range path {
-		i := slices.IndexFunc(n.Fields, func(f syntax.Field) bool { return f.Name == name })
-		if i < 0 {
-			return p
-		}
-		p, n = n.Fields[i].Pos, n.Fields[i].Value
-	}
-	return p
-}
-
-// remove takes the member at path out of n, and tables that become empty by it.
-func remove(n *syntax.Node, path []string) {
-	i := slices.IndexFunc(n.Fields, func(f syntax.Field) bool { return f.Name == path[0] })
-	if i < 0 {
-		return // gone with another one
-	}
-	if inner := n.Fields[i].Value; len(path) > 1 {
-		remove(inner, path[1:])
-		if len(inner.Fields) > 0 {
-			return
-		}
-	}
-	n.Fields = slices.Delete(n.Fields, i, i+1)
+	return m, true, true
 }
 
 // summary says how many settings were refused, for the history.
 func summary(faults []report.Fault) string {
+	if n := grave(faults); n > 0 {
+		return ", " + count(n, "fault")
+	}
+	return ""
+}
+
+// grave returns the number of settings that were refused.
+func grave(faults []report.Fault) int {
 	n := 0
 	for _, f := range faults {
 		if f.Severity == report.Error {
 			n++
 		}
 	}
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return ", 1 fault"
-	}
-	return fmt.Sprintf(", %d faults", n)
+	return n
 }

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,6 +77,51 @@ z = { u = 1, v = 2 }
 			}
 			if diff := cmp.Diff(tt.at, at); diff != "" {
 				t.Errorf("refuse(%v): places (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// The work grows with the text, and not with the text times its faults.
+func TestRefuseGrowsSlowly(t *testing.T) {
+	wide := func(i int) string { return fmt.Sprintf("k%d = 1\n", i) }
+	tables := func(i int) string { return fmt.Sprintf("[settings.t%d]\nk = 1\n", i) }
+	tests := []struct {
+		name string
+		item func(i int) string
+		at   func(i int) report.Fault
+	}{
+		{"by name", wide, func(i int) report.Fault {
+			return report.Fault{Path: fmt.Sprintf("settings.k%d", i), Line: i + 2, Column: 1}
+		}},
+		{"by place", wide, func(i int) report.Fault { return report.Fault{Path: "settings.other", Line: i + 2, Column: 3} }},
+		{"in tables", tables, func(i int) report.Fault { return report.Fault{Path: fmt.Sprintf("settings.t%d.k", i)} }},
+		{"missing in tables", tables, func(i int) report.Fault { return report.Fault{Path: fmt.Sprintf("settings.t%d.missing", i)} }},
+		{"not there", wide, func(i int) report.Fault {
+			return report.Fault{Path: fmt.Sprintf("settings.none%d", i), Line: 1, Column: 2}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			looked := func(n int) int {
+				text := "[settings]\n"
+				var faults []report.Fault
+				for i := range n {
+					text += tt.item(i)
+					faults = append(faults, tt.at(i))
+				}
+				u, rep := parse([]byte(text))
+				if len(rep.Faults) > 0 {
+					t.Fatal(rep.Faults)
+				}
+				if _, less := u.refuse(faults); !less {
+					t.Fatalf("refuse of %d faults takes out nothing", n)
+				}
+				return u.looked
+			}
+			few, many := looked(200), looked(1600)
+			if many > 16*few { // eight times as much, and a little for searching
+				t.Errorf("refuse looked at %d members for 200 faults and at %d for 1600", few, many)
 			}
 		})
 	}

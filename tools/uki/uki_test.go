@@ -3,43 +3,19 @@ package uki_test
 import (
 	"bytes"
 	"debug/pe"
-	"encoding/binary"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-os/bulkhead/tools/uki"
+	"github.com/bulkhead-os/bulkhead/tools/uki/ukitest"
 )
 
 // stand returns a program with one section, and room for spare more headers.
 // It claims to need size bytes of memory.
 func stand(spare int, size uint32, characteristics uint16) []byte {
-	const at = 0x40
-	b := make([]byte, 0x400)
-	copy(b, "MZ")
-	binary.LittleEndian.PutUint32(b[0x3c:], at)
-	copy(b[at:], "PE\x00\x00")
-	file := b[at+4:]
-	binary.LittleEndian.PutUint16(file, pe.IMAGE_FILE_MACHINE_AMD64)
-	binary.LittleEndian.PutUint16(file[2:], 1)
-	binary.LittleEndian.PutUint16(file[16:], 240)
-	optional := file[20:]
-	binary.LittleEndian.PutUint16(optional, 0x20b)
-	binary.LittleEndian.PutUint32(optional[32:], 0x1000)
-	binary.LittleEndian.PutUint32(optional[36:], 0x200)
-	binary.LittleEndian.PutUint32(optional[56:], size)
-	binary.LittleEndian.PutUint32(optional[60:], uint32(at+24+240+40*(1+spare)))
-	binary.LittleEndian.PutUint32(optional[64:], 0xdeadbeef)
-	binary.LittleEndian.PutUint16(optional[70:], characteristics)
-	binary.LittleEndian.PutUint32(optional[108:], 16)
-	section := optional[240:]
-	copy(section, ".text")
-	binary.LittleEndian.PutUint32(section[8:], 0x10)
-	binary.LittleEndian.PutUint32(section[12:], 0x1000)
-	binary.LittleEndian.PutUint32(section[16:], 0x200)
-	binary.LittleEndian.PutUint32(section[20:], 0x200)
-	return b
+	return ukitest.Program{Section: ".text", Spare: spare, Memory: size, Characteristics: characteristics}.Bytes()
 }
 
 func TestBuild(t *testing.T) {

@@ -1,5 +1,7 @@
 // Package boot holds the settings that a host needs before it reads any others:
-// parameters for the kernel and for init, passed on by the boot loader.
+// parameters for the kernel and for init, passed on by the boot loader. Where
+// another version of the system could take over, the one that is started with
+// other parameters has to become healthy with them.
 package boot
 
 import "github.com/bulkhead-os/bulkhead/models/scalar"

@@ -14,10 +14,12 @@ import (
 
 // Settings is the group kernel.
 type Settings struct {
-	// How far the kernel protects itself from root: "none", "integrity" (nobody
-	// changes the running kernel) or "confidentiality" (besides, nobody reads its
-	// memory). Raising it takes effect at once. The kernel never lowers it while
-	// it runs, so a lower value takes effect at the next boot.
+	// How far the kernel protects itself from root: "integrity" (nobody changes the
+	// running kernel) or "confidentiality" (besides, nobody reads its memory).
+	// Raising it takes effect at once. The kernel never lowers it while it runs, so
+	// a lower value takes effect at the next boot. Images are started with
+	// integrity, on a command line that is part of what is signed: "none", which
+	// is accepted too, has no effect.
 	Lockdown *Lockdown `setting:"lockdown"`
 
 	// Which kernel modules may be loaded and which are loaded on boot, by name of
@@ -57,6 +59,10 @@ type Module struct {
 
 // Check reports settings that undo one another or have no effect.
 func (s *Settings) Check(p report.Place) {
+	if s.Lockdown != nil && *s.Lockdown == "none" {
+		p.Warn("lockdown", *s.Lockdown, "images are started with lockdown integrity, which the kernel never lowers, so that none has no effect",
+			"unset it, or set integrity or confidentiality")
+	}
 	checkModules(s.Modules, p.In("modules"))
 	checkSysctl(s.Sysctl, p.In("sysctl"))
 	if s.Hugepages != nil {

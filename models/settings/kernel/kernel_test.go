@@ -31,6 +31,11 @@ func TestCheck(t *testing.T) {
 			Sysctl:    map[kernel.SysctlKey]kernel.SysctlValue{sysctl("net.ipv4.ip_forward"): value("1"), sysctl("net/ipv4/ip_forward"): value("1")},
 			Hugepages: static(map[kernel.HugepageSize]kernel.StaticPages{size("2Mi"): pages("0:1,1:1"), size("1Gi"): pages("1")}),
 		}},
+		{name: "stricter lockdown", in: kernel.Settings{Lockdown: new(kernel.Lockdown("confidentiality"))}},
+		{
+			name: "lockdown that has no effect", in: kernel.Settings{Lockdown: new(kernel.Lockdown("none"))},
+			want: []string{"warning: settings.kernel.lockdown: images are started with lockdown integrity, which the kernel never lowers, so that none has no effect (unset it, or set integrity or confidentiality)"},
+		},
 		{
 			name: "autoload of a module that is not allowed",
 			in:   kernel.Settings{Modules: map[kernel.ModuleName]kernel.Module{module("udf"): {Autoload: new(true)}}},

@@ -3,40 +3,15 @@ package addon_test
 import (
 	"bytes"
 	"debug/pe"
-	"encoding/binary"
 	"strings"
 	"testing"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/addon"
+	"github.com/bulkhead-os/bulkhead/tools/uki/ukitest"
 )
 
 // stub returns a program with one section, and room for spare more headers.
-func stub(spare int) []byte {
-	const at = 0x40
-	b := make([]byte, 0x400)
-	copy(b, "MZ")
-	binary.LittleEndian.PutUint32(b[0x3c:], at)
-	copy(b[at:], "PE\x00\x00")
-	file := b[at+4:]
-	binary.LittleEndian.PutUint16(file, pe.IMAGE_FILE_MACHINE_AMD64)
-	binary.LittleEndian.PutUint16(file[2:], 1)
-	binary.LittleEndian.PutUint16(file[16:], 240)
-	optional := file[20:]
-	binary.LittleEndian.PutUint16(optional, 0x20b)
-	binary.LittleEndian.PutUint32(optional[32:], 0x1000)
-	binary.LittleEndian.PutUint32(optional[36:], 0x200)
-	binary.LittleEndian.PutUint32(optional[56:], 0x2000)
-	binary.LittleEndian.PutUint32(optional[60:], uint32(at+24+240+40*(1+spare)))
-	binary.LittleEndian.PutUint32(optional[64:], 0xdeadbeef)
-	binary.LittleEndian.PutUint32(optional[108:], 16)
-	section := optional[240:]
-	copy(section, ".sbat")
-	binary.LittleEndian.PutUint32(section[8:], 0x10)
-	binary.LittleEndian.PutUint32(section[12:], 0x1000)
-	binary.LittleEndian.PutUint32(section[16:], 0x200)
-	binary.LittleEndian.PutUint32(section[20:], 0x200)
-	return b
-}
+func stub(spare int) []byte { return ukitest.Program{Spare: spare}.Bytes() }
 
 func TestBuild(t *testing.T) {
 	for _, words := range []string{"quiet", "", strings.Repeat("long ", 300)} {

@@ -45,8 +45,9 @@ const (
 // ErrAbsent says that the service is there and does not have what was asked for.
 var ErrAbsent = errors.New("the instance has none")
 
-// errOff says that the owner of the instance has switched the service off.
-var errOff = errors.New("the metadata service is switched off for this instance, or forbids it")
+// errOff says that the owner of the instance has switched the service off. It
+// still answers then, as it does when it is asked for what it keeps to itself.
+var errOff = fmt.Errorf("the metadata service forbids it: %w for this instance", platform.ErrOff)
 
 // A Client asks the service. It may be used by several callers at a time.
 type Client struct {

@@ -86,7 +86,7 @@ func TestUserData(t *testing.T) {
 		{name: "well", s: usual, want: "text"},
 		{name: "absent", s: gets(status(404)), want: ""},
 		{name: "empty", s: gets(func(*http.Request) (*http.Response, error) { return answer(200, "") }), want: ""},
-		{name: "switched off", s: status(403), err: true, want: "switched off for this instance, or forbids it"},
+		{name: "switched off", s: status(403), err: true, want: "forbids it: it is switched off for this instance"},
 		{name: "bad request", s: status(400), err: true, want: "answers 400 Bad Request"},
 		{name: "token ended", s: gets(first(1, status(401))), want: "text", most: time.Second},
 		{name: "every token refused", s: gets(status(401)), err: true, want: "answers 401 Unauthorized", most: time.Second},
@@ -141,6 +141,9 @@ func TestUserData(t *testing.T) {
 				d, err := Source{c}.Read(ctx)
 				if (err != nil) != tt.err || err == nil && string(d.UserData) != tt.want || err != nil && !strings.Contains(strings.TrimSpace(err.Error()), tt.want) {
 					t.Errorf("Read = %q, %v, want %q, error %v", d.UserData, err, tt.want, tt.err)
+				}
+				if off := tt.name == "switched off"; errors.Is(err, platform.ErrOff) != off {
+					t.Errorf("Read: %v, want that it is switched off: %t", err, off)
 				}
 				if took := time.Since(began); took > tt.most {
 					t.Errorf("Read took %s, want %s at most", took, tt.most)

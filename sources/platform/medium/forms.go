@@ -1,6 +1,7 @@
 package medium
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,6 +106,10 @@ func readConfigDrive(root fs.FS) (platform.Data, error) {
 		return platform.Data{}, err
 	}
 	d := platform.Data{UserData: text, From: from}
+	if d.Network, from, err = read(root, dir+"network_data.json"); err != nil {
+		return platform.Data{}, err
+	}
+	d.From = cmp.Or(d.From, from)
 	meta, _, err := read(root, dir+"meta_data.json")
 	if err != nil || len(meta) == 0 {
 		return d, err

@@ -107,6 +107,15 @@ func TestForms(t *testing.T) {
 			files: map[string]string{"openstack/latest/user_data": text, "openstack/latest/meta_data.json": `{"uuid": "u-1", "hostname": "n1", "keys": []}`},
 			want:  platform.Data{From: "openstack/latest/user_data", UserData: []byte(text), InstanceID: "u-1", Hostname: "n1"},
 		},
+		{
+			name: "OpenStack with a network", label: "config-2",
+			files: map[string]string{"openstack/latest/user_data": text, "openstack/latest/network_data.json": `{"links": []}`},
+			want:  platform.Data{From: "openstack/latest/user_data", UserData: []byte(text), Network: []byte(`{"links": []}`)},
+		},
+		{
+			name: "OpenStack with nothing but a network", label: "config-2", files: map[string]string{"openstack/latest/network_data.json": `{"links": []}`},
+			want: platform.Data{From: "openstack/latest/network_data.json", Network: []byte(`{"links": []}`)},
+		},
 		{name: "OpenStack without user data", label: "config-2", files: map[string]string{"openstack/latest/meta_data.json": `{"uuid": "u-1"}`}, want: platform.Data{InstanceID: "u-1"}},
 		{
 			name: "OpenStack, broken", label: "config-2", files: map[string]string{"openstack/latest/user_data": text, "openstack/latest/meta_data.json": `{`},
