@@ -2,33 +2,8 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/bulkhead-os/bulkhead/sources/awssettings"
+	"github.com/bulkhead-os/bulkhead/sources/internal/multicall"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
-
-func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	cmd := awssettings.Command()
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(os.Stderr, "aws-settings:", err)
-	if coder, ok := errors.AsType[interface {
-		error
-		ExitCode() int
-	}](err); ok {
-		return coder.ExitCode()
-	}
-	return 1
-}
+func main() { multicall.Main("aws-settings", awssettings.Command()) }

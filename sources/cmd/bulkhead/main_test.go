@@ -9,21 +9,21 @@ import (
 
 func TestRun(t *testing.T) {
 	const programs = "usage: bulkhead PROGRAM [ARGUMENT...]\n\nprograms:\n" +
-		"  apiserver      Keep the settings of a node and answer the settings API\n" +
-		"  apply          Make the files and units of a node what its settings say\n" +
-		"  audit-verify   Check that the audit record has not been changed\n" +
-		"  boot-settings  Prepare the command line of the next boot\n" +
-		"  boot-slot      Show and change which version a node starts\n" +
-		"  console-status Show on the console how the node is\n" +
-		"  crash-report   Keep what the kernel said when it last died\n" +
-		"  disk-names     Print the name under which a disk was attached\n" +
-		"  generate       Find values for settings that nobody has set\n" +
-		"  kernel-settings Set lockdown and huge pages of the running kernel\n" +
-		"  network-config Give systemd-networkd its files\n" +
-		"  power          Reboot a node, or switch it off\n" +
-		"  provision      Take user data once, and apply the settings\n" +
-		"  storage        Make and mount what the node keeps on its disk\n" +
-		"  trust-store    Put together the certificates that the host trusts\n"
+		"  apiserver        Keep the settings of a node and answer the settings API\n" +
+		"  apply            Make the files and units of a node what its settings say\n" +
+		"  audit-verify     Check that the audit record has not been changed\n" +
+		"  boot-settings    Prepare the command line of the next boot\n" +
+		"  boot-slot        Show and change which version a node starts\n" +
+		"  console-status   Show on the console how the node is\n" +
+		"  crash-report     Keep what the kernel said when it last died\n" +
+		"  disk-names       Print the name under which a disk was attached\n" +
+		"  generate         Find values for settings that nobody has set\n" +
+		"  kernel-settings  Set lockdown and huge pages of the running kernel\n" +
+		"  network-config   Give systemd-networkd its files\n" +
+		"  power            Reboot a node, or switch it off\n" +
+		"  provision        Take user data once, and apply the settings\n" +
+		"  storage          Make and mount what the node keeps on its disk\n" +
+		"  trust-store      Put together the certificates that the host trusts\n"
 	tests := []struct {
 		name           string
 		args           []string
@@ -40,16 +40,16 @@ func TestRun(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr strings.Builder
-			got := run(tt.args, &stdout, &stderr)
+			got := file.Run(tt.args, &stdout, &stderr)
 			if got != tt.status {
-				t.Errorf("run(%q) = %d, want %d", tt.args, got, tt.status)
+				t.Errorf("Run(%q) = %d, want %d", tt.args, got, tt.status)
 			}
 			out := stdout.String()
 			if len(out) > len(tt.stdout) && tt.stdout != "" {
 				out = out[:len(tt.stdout)]
 			}
 			if diff := cmp.Diff([]string{tt.stdout, tt.stderr}, []string{out, stderr.String()}); diff != "" {
-				t.Errorf("run(%q): output (-want +got):\n%s", tt.args, diff)
+				t.Errorf("Run(%q): output (-want +got):\n%s", tt.args, diff)
 			}
 		})
 	}
