@@ -22,11 +22,13 @@ func benchCommand() *cobra.Command {
 		Short: "Measure and compare with the bars we set",
 		Long: "Build the programs, run the settings daemon with a node's user data, measure it, and print\n" +
 			"each figure beside its bar. Then build an image and measure what it takes and how it boots,\n" +
-			"in turns with a stock Debian system, which only root can assemble.\n\n" +
+			"in turns with a stock Debian system, which only root can assemble. At last build images with\n" +
+			"a change each, and measure what updates to them cost.\n\n" +
 			"Figures depend on the machine, which is printed first; a bar that is missed is no failure.\n" +
 			"Close other programs: everything shares the cores.",
 		Example: "  shipyard bench\n" +
 			"  shipyard bench --part boot        # the image, without the daemon\n" +
+			"  shipyard bench --part updates     # needs 20 GB of disk for a while\n" +
 			"  shipyard bench --dir /srv/disk    # where commits are to be measured",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +48,7 @@ func benchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Dir, "dir", "", "keep state below `DIR` instead of the repository's build directory")
-	f.StringVar(&part, "part", string(bench.All), "measure only `PART`: settings or boot")
+	f.StringVar(&part, "part", string(bench.All), "measure only `PART`: settings, boot or updates")
 	// How the bench starts its readers, which are a process of their own.
 	f.StringVar(&readers.socket, "read", "", "")
 	f.DurationVar(&readers.pause, "pause", 0, "")

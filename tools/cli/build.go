@@ -30,6 +30,8 @@ func buildCommand() *cobra.Command {
 	f.StringVar(&opt.Variant, "variant", "qemu-dev", "build the variant `NAME`")
 	f.StringVar(&opt.Version, "version", "0.0.0", "stamp the image with version `X`")
 	f.StringVar(&opt.Keys, "keys", "", "sign with the keys in `DIR` instead of build/keys, where they are made the first time")
+	f.StringVar(&opt.Root, "update-root", "", "have nodes trust the updates that this root.json `FILE` of a repository leads to; else update-root.json among the keys, if it is there")
+	f.StringVar(&opt.Migrations, "migrations", "", "carry the migrations of settings in `FILE` instead of those in models/migration, as for trying them out")
 	f.StringVar(&opt.Lock, "lock", "", "take the very Debian packages of an earlier build, from its packages.lock.json `FILE`")
 	f.BoolVar(&opt.Update, "update", false, "take the newest Debian packages instead of those of the last build")
 	f.BoolVar(&opt.Qcow2, "qcow2", false, "make the disk as qcow2, too")

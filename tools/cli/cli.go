@@ -55,7 +55,7 @@ func Command() *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(buildCommand(), bootCommand(), testCommand(), checkCommand(), generateCommand(), sandboxCommand(), benchCommand(), activatedCommand())
-	cmd.AddCommand(publishCommand())
+	cmd.AddCommand(publishCommand(), registryCommand(), imageCommand())
 	cmd.AddCommand(upCommand(), downCommand(), psCommand(), consoleCommand(), logsCommand(), superviseCommand())
 	return cmd
 }

@@ -73,13 +73,15 @@ var Networks = Need{
 	},
 }
 
-// Containers are what runs containers in tests, below containerd.
+// Containers are what runs containers in tests, below containerd, and what logs in
+// to one.
 var Containers = Need{
-	What:     "runc, for tests of containers",
-	Packages: []string{"runc"},
+	What:     "runc and ssh, for tests of containers",
+	Packages: []string{"openssh-client", "runc"},
 	Present: func(context.Context) bool {
 		_, err := exec.LookPath("runc")
-		return err == nil
+		_, sshErr := exec.LookPath("ssh")
+		return err == nil && sshErr == nil
 	},
 }
 

@@ -32,15 +32,19 @@ import (
 
 // Options say what is built.
 type Options struct {
-	Variant string
-	Version string
-	Out     string // directory; empty for build/images/VARIANT
-	Work    string // directory for what lies between; empty for build/image/VARIANT
-	Keys    string // directory of the keys that sign; empty for build/keys, where they are made when missing
-	Lock    string // lock file of an earlier build whose Debian packages to take; empty for those that are there or the newest
-	Update  bool   // take the newest Debian packages instead of those that are there
-	Qcow2   bool   // make the disk in this format, too
-	Overlay string // file as go build -overlay takes it, with other contents for files of our programs
+	Variant    string
+	Version    string
+	Out        string // directory; empty for build/images/VARIANT
+	Work       string // directory for what lies between; empty for build/image/VARIANT
+	Keys       string // directory of the keys that sign; empty for build/keys, where they are made when missing
+	Lock       string // lock file of an earlier build whose Debian packages to take; empty for those that are there or the newest
+	Update     bool   // take the newest Debian packages instead of those that are there
+	Qcow2      bool   // make the disk in this format, too
+	Root       string // file with the root of trust for updates; empty for update-root.json in Keys, if there is one
+	Migrations string // file with the migrations of settings; empty for those of models/migration
+	Debian     string // variant whose unpacked Debian packages are used, which have to include those that are needed; empty for the variant's own
+	Variants   string // directory with the definitions of variants; empty for those of the repository
+	Overlay    string // file as go build -overlay takes it, with other contents for files of our programs
 }
 
 // Names of the files of an image in its directory. Kernel, initrd and command
@@ -70,6 +74,7 @@ type builder struct {
 	opt        Options
 	work       string // what lies between; kept for the next build
 	packages   []*recipe.Package
+	fetched    []*recipe.Package // those whose Debian packages are unpacked
 	debian     debtree.Tree
 	toolsTree  debtree.Tree
 	tools      tools
@@ -100,6 +105,12 @@ func Build(ctx context.Context, root workspace.Root, opt Options, out io.Writer)
 	}
 	if opt.Keys == "" {
 		opt.Keys = root.Path("build", "keys")
+	}
+	if opt.Variants == "" {
+		opt.Variants = root.Path("variants")
+	}
+	if opt.Debian == "" {
+		opt.Debian = opt.Variant
 	}
 	unlock, err := lock(opt.Work)
 	if err != nil {
@@ -170,20 +181,29 @@ func lock(dir string) (unlock func(), err error) {
 
 // read reads the definitions of the variant and its packages.
 func (b *builder) read(context.Context) (string, error) {
-	v, err := variant.Load(os.DirFS(b.root.Path("variants")), b.opt.Variant)
+	v, packages, err := b.load(b.opt.Variant)
 	if err != nil {
 		return "", err
 	}
-	packages, rep := recipe.LoadAll(os.DirFS(b.root.Path("packages")), v.Packages)
-	rep.Merge(recipe.Check(packages))
-	if err := rep.Err(); err != nil {
+	b.packages, b.runtime = packages, v.Runtime
+	if _, b.fetched, err = b.load(b.opt.Debian); err != nil {
 		return "", err
 	}
-	b.packages, b.runtime = packages, v.Runtime
 	if b.keys, err = secureboot.LoadOrCreate(b.opt.Keys, time.Now()); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d packages", len(packages)), nil
+}
+
+// load reads the definitions of a variant and its packages.
+func (b *builder) load(name string) (*variant.Variant, []*recipe.Package, error) {
+	v, err := variant.Load(os.DirFS(b.opt.Variants), name)
+	if err != nil {
+		return nil, nil, err
+	}
+	packages, rep := recipe.LoadAll(os.DirFS(b.root.Path("packages")), v.Packages)
+	rep.Merge(recipe.Check(packages))
+	return v, packages, rep.Err()
 }
 
 // fetch provides the unpacked packages of Debian: those that files are taken
@@ -236,16 +256,19 @@ func (b *builder) compile(ctx context.Context) (string, error) {
 }
 
 // collect decides which files the root file system has.
-func (b *builder) collect(context.Context) (string, error) {
+func (b *builder) collect(ctx context.Context) (string, error) {
 	c := b.contents
 	c.addSkeleton(osRelease(b.opt.Variant, b.opt.Version))
 	if err := c.addDebian(b.packages, b.debian.Dir); err != nil {
 		return "", err
 	}
-	if err := c.addModuleLists(b.debian.Dir, b.kernel); err != nil {
+	if err := errors.Join(c.addModuleLists(b.debian.Dir, b.kernel), b.addTrustStore(ctx)); err != nil {
 		return "", err
 	}
-	if err := errors.Join(c.addPackages(b.packages, os.DirFS(b.root.Path("packages"))), c.addVariants(b.root)); err != nil {
+	if err := errors.Join(c.addPackages(b.packages, os.DirFS(b.root.Path("packages"))), c.addVariants(b.opt.Variants)); err != nil {
+		return "", err
+	}
+	if err := errors.Join(b.addUpdateRoot(), b.addMigrations()); err != nil {
 		return "", err
 	}
 	left, err := c.withoutProgram(b.packages)
@@ -267,6 +290,9 @@ func (b *builder) collect(context.Context) (string, error) {
 				}
 			}
 		}
+	}
+	if err := errors.Join(b.signLoader(), c.copy(loaderPath, b.out(LoaderFile))); err != nil {
+		return "", err
 	}
 	c.dropWishes()
 	return fmt.Sprintf("%d", len(c)), errors.Join(checkNames(c), c.checkCredentials())
@@ -330,7 +356,7 @@ func cmdline(hash verity.Hash) string {
 		// With gpt the kernel takes the table at the end of a disk when the one at
 		// its start is spoiled.
 		"console=tty0", "console=ttyS0", "quiet", "panic=3", "oops=panic", "gpt",
-		"transparent_hugepage=madvise", "lockdown=integrity", "module.sig_enforce=1",
+		"transparent_hugepage=madvise", "lockdown=integrity", "module.sig_enforce=1", "cryptomgr.notests",
 		// docs/design has the reason for each of these.
 		"slab_nomerge", "init_on_alloc=1", "page_alloc.shuffle=1", "randomize_kstack_offset=on",
 		"vsyscall=none", "debugfs=off", "proc_mem.force_override=ptrace", "mitigations=auto",
@@ -381,13 +407,17 @@ func (b *builder) bootProgram(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(os.WriteFile(b.out(KernelFile), kernel, 0o644), os.WriteFile(b.out(UKIFile), program, 0o644), b.signLoader())
+	err = errors.Join(os.WriteFile(b.out(KernelFile), kernel, 0o644), os.WriteFile(b.out(UKIFile), program, 0o644))
 	return megabytes(int64(len(program))) + ", signed by " + b.keys.Database.Certificate.Subject.CommonName, err
 }
 
+// loaderPath is where a node finds the loader that goes with its image, for
+// boot-slot to put it on the ESP.
+const loaderPath = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+
 // signLoader signs what the firmware starts first.
 func (b *builder) signLoader() error {
-	plain, err := os.ReadFile(filepath.Join(string(b.tools), "usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
+	plain, err := os.ReadFile(filepath.Join(string(b.tools), loaderPath))
 	if err != nil {
 		return err
 	}

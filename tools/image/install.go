@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
-	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
 // shareDir holds what our programs read of the image.
@@ -55,8 +54,8 @@ func (c contents) addPackages(packages []*recipe.Package, sources fs.FS) error {
 
 // addVariants adds the definitions of all variants: a document of one may be
 // checked against another.
-func (c contents) addVariants(root workspace.Root) error {
-	files := os.DirFS(root.Path("variants"))
+func (c contents) addVariants(dir string) error {
+	files := os.DirFS(dir)
 	for _, pattern := range []string{"*.toml", "shared/*.toml"} {
 		names, err := fs.Glob(files, pattern)
 		if err != nil {

@@ -180,9 +180,14 @@ func (c contents) archive() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// compressLevel is the highest at which what did not change looks the same in the
+// next version. Those above weigh their choices by all that came before: they
+// pack a tenth smaller, and after a changed string nothing is as it was.
+const compressLevel = "-15"
+
 // compress packs data as kernels unpack it.
 func (t tools) compress(ctx context.Context, data []byte) ([]byte, error) {
-	cmd, err := t.command("/usr/bin/zstd", "-19", "--single-thread", "--no-check", "-c")
+	cmd, err := t.command("/usr/bin/zstd", compressLevel, "--single-thread", "--no-check", "-c")
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type Lock struct {
 
 // trees decides which packages are fetched where.
 func (b *builder) trees() error {
-	b.debian = debtree.Tree{Dir: b.root.Path("build", "image", b.opt.Variant, "debian"), Suite: suite, Packages: debianPackages(b.packages)}
+	b.debian = debtree.Tree{Dir: b.root.Path("build", "image", b.opt.Debian, "debian"), Suite: suite, Packages: debianPackages(b.fetched)}
 	b.toolsTree = toolsTree(b.root)
 	if b.opt.Lock != "" {
 		lock, err := readLock(b.opt.Lock)

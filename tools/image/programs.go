@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,17 +15,24 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
-// Our programs. The first holds most of them and is called by their names.
+// Our programs that are files of their own in each image.
 const (
-	bulkheadPackage  = "./sources/cmd/bulkhead"
-	bulkheadPath     = "/usr/bin/bulkhead"
 	apiclientPackage = "./api/cmd/apiclient"
 	initPackage      = "./sources/cmd/initrd"
 )
 
+// many are our files that hold programs which are called by their names. One is
+// in the images that have any of its programs.
+var many = []struct{ pkg, path string }{
+	{"./sources/cmd/bulkhead", "/usr/bin/bulkhead"},
+	{"./sources/cmd/bulkhead-containers", "/usr/bin/bulkhead-containers"},
+}
+
 // apart are our programs that are files of their own, built for the images that
 // have them: each by its name.
-var apart = map[string]string{"aws-settings": "./sources/cmd/aws-settings"}
+var apart = map[string]string{
+	"aws-settings": "./sources/cmd/aws-settings", "updater": "./sources/cmd/bulkhead-updates",
+}
 
 // plainFlags make a program depend on its source only: no paths, no build id.
 var plainFlags = []string{"-trimpath", "-ldflags=-s -w -buildid="}
@@ -40,48 +48,67 @@ func compile(ctx context.Context, root workspace.Root, pkg, file string, more ..
 // addOwn adds the programs of ours that packages name, built below dir, and
 // returns those that there is no source of.
 func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string, more ...string) ([]Absence, error) {
-	main := filepath.Join(dir, "bulkhead")
-	client := filepath.Join(dir, "apiclient")
-	for pkg, file := range map[string]string{bulkheadPackage: main, apiclientPackage: client} {
-		if err := compile(ctx, root, pkg, file, more...); err != nil {
-			return nil, err
-		}
-	}
-	have, err := programsOf(ctx, main)
+	have, err := compileMany(ctx, root, dir, more...)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.copy(bulkheadPath, main); err != nil {
-		return nil, err
-	}
+	alone := maps.Clone(apart)
+	alone["apiclient"] = apiclientPackage
 	var absent []Absence
 	for _, p := range packages {
 		for _, prog := range p.Programs {
 			switch {
-			case prog.Name == "apiclient":
-				if err := c.copy(prog.Path, client); err != nil {
-					return nil, err
-				}
-			case apart[prog.Name] != "":
+			case alone[prog.Name] != "":
 				file := filepath.Join(dir, prog.Name)
-				if err := compile(ctx, root, apart[prog.Name], file, more...); err != nil {
+				if err := compile(ctx, root, alone[prog.Name], file, more...); err != nil {
 					return nil, err
 				}
 				if err := c.copy(prog.Path, file); err != nil {
 					return nil, err
 				}
-			case have[prog.Name]:
-				to, err := filepath.Rel(path.Dir(prog.Path), bulkheadPath)
-				if err != nil {
+			case have[prog.Name] != "":
+				if err := c.addOneOfMany(prog.Path, have[prog.Name], dir); err != nil {
 					return nil, err
 				}
-				c.link(prog.Path, to)
 			default:
 				absent = append(absent, Absence{Package: p.Name, Program: prog.Path})
 			}
 		}
 	}
 	return absent, nil
+}
+
+// compileMany builds the files that hold many programs, and returns which of them
+// holds each.
+func compileMany(ctx context.Context, root workspace.Root, dir string, more ...string) (map[string]string, error) {
+	have := map[string]string{}
+	for _, m := range many {
+		file := filepath.Join(dir, path.Base(m.path))
+		if err := compile(ctx, root, m.pkg, file, more...); err != nil {
+			return nil, err
+		}
+		names, err := programsOf(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		for name := range names {
+			have[name] = m.path
+		}
+	}
+	return have, nil
+}
+
+// addOneOfMany adds name as a link to the file at holder, and that file from dir.
+func (c contents) addOneOfMany(name, holder, dir string) error {
+	if err := c.copy(holder, filepath.Join(dir, path.Base(holder))); err != nil {
+		return err
+	}
+	to, err := filepath.Rel(path.Dir(name), holder)
+	if err != nil {
+		return err
+	}
+	c.link(name, to)
+	return nil
 }
 
 // programsOf returns the names of the programs that the one at file holds, from

@@ -92,11 +92,11 @@ func checkFiles(t *testing.T, manifest string) {
 		}
 	}
 	want := []string{
-		"apiclient", "apiserver", "apply", "boot-settings", "boot-slot", "bulkhead", "chronyc", "console-status", "containerd",
-		"containerd-shim-runc-v2", "crash-report", "ctr", "dbus-broker", "dbus-broker-launch", "disk-names", "journalctl",
-		"kernel-settings", "kmod", "mount", "network-config", "networkctl", "power", "provision", "resolvectl", "storage", "systemctl",
-		"systemd-inhibit", "systemd-tmpfiles", "trust-store", "udevadm", "umount",
-		"chronyd", "e2fsck", "lsmod", "mke2fs", "modinfo", "modprobe", "runc",
+		"apiclient", "apiserver", "apply", "boot-settings", "boot-slot", "bootstrap-commands", "bootstrap-containers", "bulkhead",
+		"bulkhead-containers", "chronyc", "console-status", "containerd", "containerd-shim-runc-v2", "crash-report", "dbus-broker",
+		"dbus-broker-launch", "disk-names", "host-containers", "journalctl", "kernel-settings", "kmod", "mount", "network-config",
+		"networkctl", "power", "provision", "resolvectl", "storage", "systemctl", "systemd-inhibit", "systemd-tmpfiles",
+		"trust-store", "udevadm", "umount", "updater", "chronyd", "e2fsck", "lsmod", "mke2fs", "modinfo", "modprobe", "runc",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("programs of the image (-want +got):\n%s", diff)

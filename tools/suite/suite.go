@@ -17,6 +17,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/containerd"
 	"github.com/bulkhead-os/bulkhead/tools/debian"
 	"github.com/bulkhead-os/bulkhead/tools/debtree"
+	"github.com/bulkhead-os/bulkhead/tools/ociimage/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/registry"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/teststream"
@@ -132,9 +133,14 @@ func (s *Suite) validators(ctx context.Context) error {
 	return err
 }
 
-// containers builds the programs that the tests of containers run.
+// containers builds the programs and the image that the tests of containers run.
 func (s *Suite) containers(ctx context.Context) error {
-	return errors.Join(containerd.Prepare(ctx, s.Root, s.Out), registry.Prepare(ctx, s.Root, s.Out))
+	_, err := recipe.Build(ctx, s.Root, "admin", recipe.Options{Out: s.Root.Path(recipe.Dir), Version: recipe.Version}, s.Out)
+	if errors.Is(err, debtree.ErrNoTools) {
+		fmt.Fprintln(s.Out, err)
+		err = nil
+	}
+	return errors.Join(err, containerd.Prepare(ctx, s.Root, s.Out), registry.Prepare(ctx, s.Root, s.Out))
 }
 
 // Check runs what of Test takes seconds: the checks of the source, the

@@ -40,6 +40,16 @@ type Container struct {
 	// The program in the image and its arguments, in place of what the image
 	// says. Each element is one word; no shell takes part.
 	Command []scalar.SingleLine `setting:"command"`
+
+	// Names of bootstrap containers that end, well or not, before this one starts.
+	// One that is off, or that there is not, is not waited for. Containers that
+	// name no others start at the same time.
+	After []scalar.Identifier `setting:"after"`
+
+	// How long the container may take, with the fetching of its image. It is
+	// stopped then, and has failed. Unset means that it may take for ever, and the
+	// boot with it.
+	Timeout *Timeout `setting:"timeout"`
 }
 
 // Check reports containers that are to run and have no image, and entries that
@@ -48,13 +58,37 @@ func (s *Settings) Check(p report.Place) {
 	for _, name := range slices.SortedFunc(maps.Keys(*s), scalar.Identifier.Compare) {
 		c := (*s)[name]
 		c.check(p.In(name.String()))
+		if c.runs() && s.waitsFor(name, name, map[scalar.Identifier]bool{}) {
+			p.In(name.String()).Conflict("after", c.After, "the container would run after itself, by way of those that it runs after",
+				"take one of them out of after")
+		}
 	}
 }
 
+// waitsFor reports whether the container called name starts after other has
+// ended, perhaps by way of more. It passes over those in seen.
+func (s *Settings) waitsFor(name, other scalar.Identifier, seen map[scalar.Identifier]bool) bool {
+	c := (*s)[name]
+	if seen[name] || !c.runs() {
+		return false
+	}
+	seen[name] = true
+	return slices.ContainsFunc(c.After, func(first scalar.Identifier) bool {
+		return first == other && s.isOn(other) || s.waitsFor(first, other, seen)
+	})
+}
+
+func (s *Settings) isOn(name scalar.Identifier) bool {
+	c := (*s)[name]
+	return c.runs()
+}
+
+// runs reports whether the container runs on some boot.
+func (c *Container) runs() bool { return c.Mode != nil && *c.Mode != scalar.BootstrapOff }
+
 func (c *Container) check(p report.Place) {
-	runs := c.Mode != nil && *c.Mode != scalar.BootstrapOff
 	switch {
-	case runs && c.Source == nil:
+	case c.runs() && c.Source == nil:
 		p.Missing("source",
 			"mode is "+string(*c.Mode)+" and source is not set, so there is nothing to run",
 			"set source to a container image, or mode to off")
