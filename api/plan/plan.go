@@ -181,6 +181,8 @@ type UnitAction struct {
 	Action  Verb     `json:"action"`
 	Because []string `json:"because"`         // paths
 	After   []string `json:"after,omitempty"` // units of this plan to be done with before
+	// Starts says that the unit is started where it would be reloaded and does not run.
+	Starts bool `json:"starts,omitempty"`
 }
 
 // IsEmpty reports whether there is nothing to do. A plan with faults only is

@@ -76,7 +76,11 @@ func summary(p *plan.Plan) []string {
 		out = append(out, fmt.Sprintf("run %s %v", a.Name, a.Because))
 	}
 	for _, u := range p.Units {
-		out = append(out, fmt.Sprintf("%s %s %v after %v", u.Action, u.Name, u.Because, u.After))
+		verb := string(u.Action)
+		if u.Starts {
+			verb += " or start"
+		}
+		out = append(out, fmt.Sprintf("%s %s %v after %v", verb, u.Name, u.Because, u.After))
 	}
 	return out
 }
@@ -112,6 +116,15 @@ func TestMake(t *testing.T) {
 		{name: "file of no unit", files: []plan.File{file("/etc/motd", "x", none)}, want: []string{"create /etc/motd"}},
 		{name: "unit of another image", files: []plan.File{file("/etc/x", "x", restart, "docker.service")}, want: []string{"create /etc/x"}},
 		{name: "reload", files: []plan.File{file("/etc/x", "x", reload, "kubelet.service")}, want: []string{"create /etc/x", "reload kubelet.service [/etc/x] after []"}},
+		{
+			name: "reload of what need not run", before: applied(file("/etc/y", "y", recipe.ReloadOrStart, "kubelet.service")),
+			files: []plan.File{file("/etc/x", "x", reload, "kubelet.service")},
+			want:  []string{"create /etc/x", "remove /etc/y", "reload or start kubelet.service [/etc/x /etc/y] after []"},
+		},
+		{
+			name: "restart is more than reload or start", files: []plan.File{file("/etc/x", "x", recipe.ReloadOrStart, "kubelet.service"), file("/etc/y", "y", restart, "kubelet.service")},
+			want: []string{"create /etc/x", "create /etc/y", "restart kubelet.service [/etc/x /etc/y] after []"},
+		},
 		{
 			name: "restart is more than reload", files: []plan.File{file("/etc/x", "x", reload, "kubelet.service"), file("/etc/y", "y", restart, "kubelet.service"), file("/etc/z", "z", none, "kubelet.service")},
 			want: []string{"create /etc/x", "create /etc/y", "create /etc/z", "restart kubelet.service [/etc/x /etc/y] after []"},

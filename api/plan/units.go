@@ -35,7 +35,7 @@ func unitActions(c comparison, in Input) []UnitAction {
 		}
 		verb := verbFor(unit, why, len(c.before[name]) > 0, len(c.after[name]) > 0)
 		if verb != "" {
-			todo[name] = UnitAction{Name: name, Action: verb, Because: paths(why, verb)}
+			todo[name] = UnitAction{Name: name, Action: verb, Because: paths(why, verb), Starts: verb == Reload && starts(why)}
 		}
 	}
 	return order(todo, declared)
@@ -56,19 +56,29 @@ func verbFor(unit recipe.Unit, why []change, before, after bool) Verb {
 		switch ch.onChange {
 		case recipe.Restart:
 			return Restart
-		case recipe.Reload:
+		case recipe.Reload, recipe.ReloadOrStart:
 			verb = Reload
 		}
 	}
 	return verb
 }
 
+// starts reports whether one of the changes is for a unit that need not run yet.
+func starts(why []change) bool {
+	return slices.ContainsFunc(why, func(ch change) bool { return ch.onChange == recipe.ReloadOrStart })
+}
+
 // paths returns the files that verb comes from.
 func paths(why []change, verb Verb) []string {
 	var out []string
 	for _, ch := range why {
-		if verb == Start || verb == Stop || ch.onChange == recipe.Restart || ch.onChange == recipe.Reload {
+		switch ch.onChange {
+		case recipe.Restart, recipe.Reload, recipe.ReloadOrStart:
 			out = append(out, ch.Path)
+		default:
+			if verb == Start || verb == Stop {
+				out = append(out, ch.Path)
+			}
 		}
 	}
 	return out

@@ -92,9 +92,9 @@ func checkReaction(p *Package, c *Config, t *table) {
 	}
 	declared := func(a Action) bool { return a.Name == c.OnChange.Action() }
 	if c.OnChange.Action() != "" && !slices.ContainsFunc(p.Actions, declared) {
-		t.fault(report.InvalidValue, t.pos("on-change"), "on-change", fmt.Sprintf("there is no action %q", c.OnChange), "want restart, reload, none, or the name of an action of this package")
+		t.fault(report.InvalidValue, t.pos("on-change"), "on-change", fmt.Sprintf("there is no action %q", c.OnChange), "want restart, reload, reload-or-start, none, or the name of an action of this package")
 	}
-	if (c.OnChange == Restart || c.OnChange == Reload) && len(c.Units) == 0 && !t.has("unit") && !t.has("units") {
+	if (c.OnChange == Restart || c.OnChange == Reload || c.OnChange == ReloadOrStart) && len(c.Units) == 0 && !t.has("unit") && !t.has("units") {
 		t.fault(report.MissingMember, t.node.Pos, "unit", fmt.Sprintf("is missing: there is nothing to %s", c.OnChange), "")
 	}
 }

@@ -119,7 +119,7 @@ func TestParseFaults(t *testing.T) {
 			`p/package.toml:11:12: config[1].template: "a.txt" is not the name of a template: want a name that ends in .tmpl`,
 			"p/package.toml:12:8: config[1].unit: is given beside units (put all of them into units)",
 			`p/package.toml:13:1: config[1].units: "b" is not the name of a unit: want chrony.service`,
-			`p/package.toml:14:13: config[1].on-change: there is no action "run" (want restart, reload, none, or the name of an action of this package)`,
+			`p/package.toml:14:13: config[1].on-change: there is no action "run" (want restart, reload, reload-or-start, none, or the name of an action of this package)`,
 		}},
 		{"conditions", head + config + "when = ['.enabled', 'a..b', 'settings']\nreads = ['']\n", []string{
 			"p/package.toml:8:1: config[0].when: .enabled is a member of an entry, and there is no for-each",

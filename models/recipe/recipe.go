@@ -103,12 +103,15 @@ const (
 	Restart OnChange = "restart"
 	Reload  OnChange = "reload"
 	Nothing OnChange = "none"
+	// ReloadOrStart is for units that are passed over at boot while there is no
+	// file for them: one that does not run is started.
+	ReloadOrStart OnChange = "reload-or-start"
 )
 
 // Action returns the name of the action that o asks for, or "".
 func (o OnChange) Action() string {
 	switch o {
-	case Restart, Reload, Nothing:
+	case Restart, Reload, ReloadOrStart, Nothing:
 		return ""
 	}
 	return string(o)

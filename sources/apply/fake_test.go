@@ -131,6 +131,32 @@ func TestUnitStates(t *testing.T) {
 	}
 }
 
+// A unit that is passed over at boot is started by its first file.
+func TestUnitThatNeedNotRun(t *testing.T) {
+	tests := []struct {
+		name  string
+		state State
+		want  string
+	}{
+		{"runs", State{Active: "active"}, "reload a.service"},
+		{"was passed over", State{Active: "inactive"}, "start a.service"},
+		{"has failed", State{Active: "failed"}, "restart a.service"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newFake()
+			m.states["a.service"] = tt.state
+			r := &run{worker: &worker{manager: m}}
+			if _, err := r.change(t.Context(), plan.UnitAction{Name: "a.service", Action: plan.Reload, Starts: true}, tt.state, monotonic()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{tt.want}, m.take()); diff != "" {
+				t.Errorf("calls for a unit in state %+v (-want +got):\n%s", tt.state, diff)
+			}
+		})
+	}
+}
+
 // A unit that fails is told, does not stop the others, and is tried again by
 // the next apply.
 func TestUnitFails(t *testing.T) {

@@ -127,6 +127,9 @@ func (r *run) change(ctx context.Context, u plan.UnitAction, st State, ready tim
 	}
 	switch st.Active {
 	case "inactive", "deactivating":
+		if u.Starts {
+			return "", r.manager.Start(ctx, u)
+		}
 		return "it does not run", nil
 	}
 	return r.renew(ctx, u, st, ready)

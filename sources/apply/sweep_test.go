@@ -313,8 +313,11 @@ func (s *sweep) verb(unit string, on recipe.OnChange, old, new map[string]*plan.
 			}
 		}
 	}
-	if on == recipe.Restart || on == recipe.Reload {
+	switch on {
+	case recipe.Restart, recipe.Reload:
 		return string(on)
+	case recipe.ReloadOrStart:
+		return string(recipe.Reload)
 	}
 	return ""
 }

@@ -91,7 +91,7 @@ func words(line string) []string {
 }
 
 // lines splits a text that is told line by line. It has as many as the kernel
-// takes from one program at once, beside the two that Run adds.
+// takes from one program at once, beside the three that Run adds.
 func lines(text string) []string {
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	if len(all) > maxLines {
@@ -102,4 +102,4 @@ func lines(text string) []string {
 
 // maxLines keeps within the ten lines in five seconds after which the kernel
 // drops what a program tells it.
-const maxLines = 8
+const maxLines = 7

@@ -81,8 +81,8 @@ func TestLines(t *testing.T) {
 		want []string
 	}{
 		{"one", []string{"a", ""}, []string{"a"}},
-		{"as many as there may be", long[:8], long[:8]},
-		{"more", long, append(long[:7:7], "and 13 more")},
+		{"as many as there may be", long[:7], long[:7]},
+		{"more", long, append(long[:6:6], "and 14 more")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -32,6 +32,12 @@ func fillEtc() error {
 	return nil
 }
 
+// mountHome gives programs that run as root a home that can be written to and is
+// forgotten at the next boot: their credentials are rendered there.
+func mountHome() error {
+	return mount{"tmpfs", system + "/root", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=0700,size=16M,nr_inodes=4k"}.mount()
+}
+
 // handOver keeps what the stub put into the RAM disk, which goes away.
 func handOver() error {
 	err := copyTree(extra, handed)

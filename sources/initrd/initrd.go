@@ -40,12 +40,28 @@ func Run(args []string) error {
 	err := start(args)
 	k := openKernelLog()
 	k.fault(err)
+	if text := takeBackOwn(); text != "" {
+		k.fault(errors.New(text))
+	}
 	k.fault(fmt.Errorf("this version does not start; restarting in %s for the boot loader to try again or take another", pause))
 	time.Sleep(pause)
 	unix.Sync()
 	err = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	// The kernel restarts by its panic parameter when process 1 ends.
 	return fmt.Errorf("restart: %w", err)
+}
+
+// takeBackOwn is takeBack for what the command line names.
+func takeBackOwn() string {
+	line, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return ""
+	}
+	opt, err := readOptions(string(line))
+	if err != nil {
+		return ""
+	}
+	return takeBack(os.DirFS("/sys"), opt.root)
 }
 
 // start returns only when something went wrong.
@@ -81,6 +97,12 @@ func start(args []string) (err error) {
 	if err := nameNode(parts); err != nil {
 		k.fault(err)
 	}
+	if err := mountHome(); err != nil {
+		k.fault(err)
+	}
+	if err := mountTmp(); err != nil {
+		k.fault(err) // systemd mounts it
+	}
 	if err := keepLessFree(); err != nil {
 		k.fault(err) // the node has less memory to give, and works
 	}
@@ -109,6 +131,7 @@ func mountRoot(opt options) (rootParts, error) {
 		k.fault(err) // the node starts without
 		k.close()
 	}
+	slowDown(parts.disk)
 	node, err := openVerity(parts, opt.root)
 	if err != nil {
 		return rootParts{}, fmt.Errorf("root on disk %s: %w", parts.disk, err)

@@ -51,6 +51,12 @@ func (m mount) mount() error {
 	return nil
 }
 
+// mountTmp gives the root a /tmp as tmp.mount of systemd does, which starts a
+// program for it while the node has much else to do.
+func mountTmp() error {
+	return mount{"tmpfs", system + "/tmp", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME, "mode=1777,size=50%,nr_inodes=1m"}.mount()
+}
+
 // openVerity makes the device that reads the root with every block checked, and
 // returns its node.
 func openVerity(parts rootParts, hash verity.RootHash) (string, error) {

@@ -40,6 +40,7 @@ type view struct {
 	Size              int64  // of DATA, in MiB
 	Secret, Kept      string // contents of files on PRIVATE and DATA
 	Flags             [2]int64
+	Journal           bool // journald may write to DATA
 	Err               string
 }
 
@@ -161,11 +162,14 @@ func (b boot) look() view {
 	data, dataFS := kind("var")
 	private, privateFS := kind("var/lib/bulkhead")
 	opt, _ := kind("opt")
+	_, dirErr := os.Stat(filepath.Join(b.Root, "var/log/journal"))
+	_, markErr := os.Stat(filepath.Join(b.Root, journalMark))
 	const known = unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC | unix.ST_NOATIME | unix.ST_RDONLY
 	return view{
 		Var: data, Private: private, Opt: opt, Size: int64(dataFS.Blocks) * dataFS.Bsize / mebibyte,
 		Secret: read("var/lib/bulkhead/secret"), Kept: read("var/kept"),
-		Flags: [2]int64{int64(dataFS.Flags) & known, int64(privateFS.Flags) & known},
+		Flags:   [2]int64{int64(dataFS.Flags) & known, int64(privateFS.Flags) & known},
+		Journal: dirErr == nil && markErr == nil,
 	}
 }
 

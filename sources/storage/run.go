@@ -90,6 +90,9 @@ func setUp(ctx context.Context, opt options, log *slog.Logger) (err error) {
 		return err
 	}
 	r.checkIdentity()
+	if err := r.admitJournal(); err != nil {
+		log.WarnContext(ctx, "the journal is kept in memory at first", "err", err)
+	}
 	r.report.Seconds = time.Since(began).Seconds()
 	return r.tell()
 }
@@ -230,6 +233,21 @@ func (r *run) identity(dir string) (machineid.ID, error) {
 	}
 	defer root.Close()
 	return machineid.Read(root)
+}
+
+// journalMark tells journald, which starts behind this program, that it need not
+// keep its journal in memory until it is asked to copy it.
+const journalMark = "run/systemd/journal/flushed"
+
+// admitJournal lets journald write to /var from its start on. Its sandbox shows it
+// of /var what is there by then.
+func (r *run) admitJournal() error {
+	mark := filepath.Join(r.root, journalMark)
+	return errors.Join(
+		os.MkdirAll(filepath.Join(r.root, disklayout.DataDir, "log/journal"), 0o755),
+		os.MkdirAll(filepath.Dir(mark), 0o755),
+		os.WriteFile(mark, nil, 0o644),
+	)
 }
 
 func (r *run) lost(name string) bool {

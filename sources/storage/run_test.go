@@ -23,7 +23,8 @@ import (
 func good(kept string, size int64) view {
 	return view{
 		Var: "ext4", Private: "ext4", Opt: "ext4", Size: size, Secret: secret, Kept: kept,
-		Flags: [2]int64{unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOATIME, unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOATIME | unix.ST_NOEXEC},
+		Flags:   [2]int64{unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOATIME, unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOATIME | unix.ST_NOEXEC},
+		Journal: true,
 	}
 }
 
