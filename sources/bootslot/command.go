@@ -258,8 +258,8 @@ the loader as often as a version has tries, and report what is wrong.`,
 				err = errors.Join(err, healthfile.WriteTo(opt.health, reporter, []report.Fault{f}))
 			}
 			// In doubt the node has to prove itself.
-			due, dueErr := opt.onTrial()
-			if trial != "" && (due || dueErr != nil) {
+			d, dueErr := opt.due()
+			if trial != "" && (d.any() || dueErr != nil) {
 				err = errors.Join(err, os.WriteFile(trial, nil, 0o600))
 			}
 			return err

@@ -1,7 +1,6 @@
 package bootslot
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -10,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/big"
 	"os"
@@ -17,13 +17,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-os/bulkhead/api/authenticode"
-	"github.com/bulkhead-os/bulkhead/api/client"
-	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/sources/internal/efivar"
 	"github.com/bulkhead-os/bulkhead/sources/internal/fatdir/fattest"
 	"github.com/bulkhead-os/bulkhead/sources/internal/gpt"
@@ -47,22 +45,27 @@ func root(version string) string {
 
 // program returns a boot program with what the loader and we read of one.
 func program(version string) []byte {
+	return executable([][2]string{
+		{".osrel", "ID=bulkhead\nIMAGE_ID=bulkhead-test\nIMAGE_VERSION=" + version + "\n"},
+		{".cmdline", "quiet roothash=" + root(version)},
+		{".linux", "kernel"},
+	})
+}
+
+// executable returns a PE file with sections, each a name and its contents.
+func executable(sections [][2]string) []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 0x400)
 	copy(b, "MZ")
 	le.PutUint32(b[0x3c:], 0x40)
 	copy(b[0x40:], "PE\x00\x00")
 	le.PutUint16(b[0x44:], 0x8664)
-	le.PutUint16(b[0x46:], 3)
+	le.PutUint16(b[0x46:], uint16(len(sections)))
 	le.PutUint16(b[0x54:], 240)
 	le.PutUint16(b[0x58:], 0x20b)
 	le.PutUint32(b[0x58+60:], 0x400) // headers
 	le.PutUint32(b[0x58+108:], 16)   // directories
-	for i, s := range [][2]string{
-		{".osrel", "ID=bulkhead\nIMAGE_ID=bulkhead-test\nIMAGE_VERSION=" + version + "\n"},
-		{".cmdline", "quiet roothash=" + root(version)},
-		{".linux", "kernel"},
-	} {
+	for i, s := range sections {
 		h := b[0x58+240+40*i:]
 		copy(h, s[0])
 		le.PutUint32(h[8:], uint32(len(s[1])))
@@ -137,6 +140,16 @@ func (n *node) run(args ...string) (string, error) {
 	cmd.SetErr(&out)
 	err := cmd.ExecuteContext(n.t.Context())
 	return out.String(), err
+}
+
+// command returns what the functions behind the commands are given.
+func (n *node) command() (*cobra.Command, *options) {
+	cmd := &cobra.Command{}
+	cmd.SetContext(n.t.Context())
+	cmd.SetErr(io.Discard)
+	opt := &options{health: n.path("health")}
+	opt.machine.Root, opt.machine.Private, opt.machine.Disk = n.path("root"), n.path("private"), n.path("disk")
+	return cmd, opt
 }
 
 func (n *node) files() []string {
@@ -353,29 +366,5 @@ func TestBeginMindsTheFirmware(t *testing.T) {
 	out, err := n.run("status")
 	if err != nil || strings.Count(out, `\EFI\systemd\systemd-bootx64.efi`) != 4 || strings.Contains(out, "insists") {
 		t.Errorf("boot-slot status: %v, output\n%swant the loader four times", err, out)
-	}
-}
-
-func TestUnhealthy(t *testing.T) {
-	tests := []struct {
-		name   string
-		health client.Health
-		err    error
-		want   string
-	}{
-		{name: "well", health: client.Health{Status: "ok"}},
-		{name: "warned", health: client.Health{Status: "degraded", Faults: []report.Fault{{Severity: report.Warning, Detail: "a key"}}}},
-		{name: "starting", health: client.Health{Status: "starting"}, want: "the boot is not complete"},
-		{name: "in error", health: client.Health{Status: "degraded", Faults: []report.Fault{{Severity: report.Error, Detail: "unit a has failed"}, {Severity: report.Error, Detail: "unit b has failed"}}}, want: "unit a has failed; unit b has failed"},
-		{name: "silent", err: errors.New("no API"), want: "no API"},
-	}
-	for _, tt := range tests {
-		if got := unhealthy(tt.health, tt.err); got != tt.want {
-			t.Errorf("unhealthy of a node that is %s = %q, want %q", tt.name, got, tt.want)
-		}
-	}
-	look := func(context.Context) (client.Health, error) { return client.Health{Status: "starting"}, nil }
-	if err := await(t.Context(), look, time.Millisecond); err == nil || err.Error() != "not healthy within 1ms: the boot is not complete" {
-		t.Errorf("await: %v, want why it is not healthy", err)
 	}
 }

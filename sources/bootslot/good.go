@@ -1,71 +1,84 @@
 package bootslot
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
+	"os"
 
-	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
-	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/sources/internal/esp"
+	"github.com/bulkhead-os/bulkhead/sources/internal/healthcheck"
 	"github.com/bulkhead-os/bulkhead/sources/internal/slots"
 )
 
-// pause is how long to wait between looks at the health of the node.
-const pause = time.Second
-
-// A health says how the node is.
-type health func(context.Context) (client.Health, error)
-
 func goodCommand(opt *options) *cobra.Command {
-	var wait time.Duration
+	var wait, reboot bool
 	var socket string
-	var reboot bool
 	cmd := opt.change("mark-good", "Keep the version that runs", none, func(s *slots.Session, _ []string) (slots.Plan, error) {
 		return s.View.MarkGood()
 	})
 	mark := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if wait == 0 {
+		if !wait {
 			return mark(cmd, args)
 		}
-		due, err := opt.onTrial()
-		if err != nil || !due {
+		d, err := opt.due()
+		if err != nil || !d.any() {
 			return err
 		}
-		c := client.New(socket)
-		err = await(cmd.Context(), c.Health, wait)
-		if err == nil {
-			return mark(cmd, args)
-		}
-		if err := opt.giveUp(cmd, err.Error()); err != nil {
+		units, err := healthcheck.Connect(cmd.Context())
+		if err != nil {
 			return err
 		}
-		if !reboot || !opt.canFallBack() {
-			return err
+		defer units.Close()
+		p := proof{cmd: cmd, opt: opt, mark: func() error { return mark(cmd, args) }}
+		p.waiter = waiter{look: client.New(socket).Health, config: opt.config, units: units, pause: pause}
+		if reboot {
+			p.reboot = units.Reboot
 		}
-		return errors.Join(err, restart(cmd.Context()))
+		return p.run(d)
 	}
 	f := cmd.Flags()
-	f.DurationVar(&wait, "await-health", 0, "wait for `TIME` until the node is healthy; without, it is taken to be")
+	f.BoolVar(&wait, "await-health", false, "wait until the node is healthy; without, it is taken to be")
 	f.StringVar(&socket, "socket", client.DefaultSocket, "`PATH` of the socket of the settings API")
 	f.BoolVar(&reboot, "or-reboot", false, "reboot when it does not become healthy, and another version is there")
 	return cmd
 }
 
-// onTrial reports whether there is something to mark.
-func (o *options) onTrial() (bool, error) {
+// A due is what a boot has to prove, or to make use of once it is proven.
+type due struct {
+	trial  bool // the version has to be marked good
+	loader bool // the boot loader is older than that of the version
+	// deadlines are those that held when the version was activated.
+	deadlines healthcheck.Config
+}
+
+func (d due) any() bool { return d.trial || d.loader }
+
+func (o *options) due() (due, error) {
 	s, err := o.machine.Open(esp.Read)
 	if err != nil {
-		return false, err
+		return due{}, err
 	}
 	p, err := s.View.MarkGood()
-	return len(p)+len(s.View.Repair()) > 0, errors.Join(err, s.Close())
+	d := due{trial: len(p)+len(s.View.Repair()) > 0}
+	if a := s.View.Memory.Attempt; a != nil && a.Root == s.View.Boot.Root {
+		d.deadlines.Boot = a.BootDeadline
+	}
+	d.loader = !d.trial && len(s.LoaderPlan()) > 0
+	return d, errors.Join(err, s.Close())
+}
+
+// config returns what the settings want checked.
+func (o *options) config() (healthcheck.Config, error) {
+	root, err := os.OpenRoot(o.machine.Root)
+	if err != nil {
+		return healthcheck.Config{}, err
+	}
+	defer root.Close()
+	return healthcheck.Read(root)
 }
 
 func (o *options) canFallBack() bool {
@@ -82,51 +95,26 @@ func (o *options) giveUp(cmd *cobra.Command, reason string) error {
 	return o.run(cmd, func(s *slots.Session) (slots.Plan, error) { return s.View.GiveUp(reason), nil })
 }
 
-// await waits until the boot is complete and nothing is in error. Warnings do not
-// count: a setting that a version cannot carry out is no reason to leave it.
-func await(ctx context.Context, look health, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		h, err := look(ctx)
-		fault := unhealthy(h, err)
-		if fault == "" {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not healthy within %s: %s", limit, fault)
-		case <-time.After(pause):
-		}
-	}
-}
-
-// unhealthy says what keeps a node from being healthy, or nothing.
-func unhealthy(h client.Health, err error) string {
+// updateLoader puts the boot loader of the running version in place, where that
+// is due.
+func (o *options) updateLoader(cmd *cobra.Command) (err error) {
+	s, err := o.machine.Open(esp.Read)
 	if err != nil {
-		return err.Error()
+		return err
 	}
-	if h.Status == "starting" {
-		return "the boot is not complete"
+	steps := s.LoaderPlan()
+	if err := s.Close(); err != nil || len(steps) == 0 {
+		return err
 	}
-	var all []string
-	for _, f := range h.Faults {
-		if f.Severity == report.Error {
-			all = append(all, f.Detail)
+	if s, err = o.machine.Open(esp.Write); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	for _, step := range s.LoaderPlan() {
+		if err := s.CarryLoader(step); err != nil {
+			return fmt.Errorf("%s: %w", step, err)
 		}
-	}
-	return strings.Join(all, "; ")
-}
-
-// restart has the node reboot.
-func restart(ctx context.Context) error {
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
-	if err != nil {
-		return fmt.Errorf("reach systemd: %w", err)
-	}
-	defer conn.Close()
-	if _, err := conn.StartUnitContext(ctx, "reboot.target", "replace-irreversibly", nil); err != nil {
-		return fmt.Errorf("reboot: %w", err)
+		fmt.Fprintln(cmd.ErrOrStderr(), step)
 	}
 	return nil
 }

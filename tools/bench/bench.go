@@ -16,6 +16,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/bootbench"
 	"github.com/bulkhead-os/bulkhead/tools/daemon"
 	"github.com/bulkhead-os/bulkhead/tools/sandbox"
+	"github.com/bulkhead-os/bulkhead/tools/updatebench"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -35,10 +36,11 @@ const (
 	All      Part = "all"
 	Settings Part = "settings" // from a request to the files that follow
 	Boot     Part = "boot"     // of an image in a virtual machine
+	Updates  Part = "updates"  // what a release costs
 )
 
 // Parts are all of them.
-var Parts = []Part{All, Settings, Boot}
+var Parts = []Part{All, Settings, Boot, Updates}
 
 // Options choose what is measured, and where.
 type Options struct {
@@ -89,17 +91,27 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) (
 		return err
 	}
 	fmt.Fprint(out, describe(b.state))
-	if opt.Part != Boot {
-		if err := b.measure(ctx); err != nil {
-			return err
+	for _, p := range []struct {
+		part    Part
+		measure func(context.Context) error
+	}{{Settings, b.measure}, {Boot, b.booting}, {Updates, b.updating}} {
+		if opt.Part != All && opt.Part != p.part {
+			continue
 		}
-	}
-	if opt.Part != Settings {
-		if err := b.booting(ctx); err != nil {
-			return err
+		if err := p.measure(ctx); err != nil {
+			return errors.Join(err, b.print()) // what was measured until then is of use
 		}
 	}
 	return b.print()
+}
+
+// updating measures what a new release costs.
+func (b *bench) updating(ctx context.Context) error {
+	figures, err := updatebench.Run(ctx, b.root, b.state, b.out)
+	for _, f := range figures {
+		b.add(f.Name, f.Bar, f.Measured, f.Met)
+	}
+	return err
 }
 
 // booting measures the start of a node.

@@ -69,8 +69,26 @@ var share = sync.OnceValues(func() (*Lab, error) {
 	return l, err
 })
 
+// shareFirst returns the lab with the other image.
+var shareFirst = sync.OnceValues(func() (*Lab, error) {
+	l, err := share()
+	if err != nil {
+		return nil, err
+	}
+	first := *l
+	if first.Image = os.Getenv(testimage.FirstVariable); first.Image == "" {
+		first.Image, err = testimage.BuildFirst(context.Background(), l.Root, io.Discard)
+	}
+	return &first, err
+})
+
 // Open returns the lab. A test that cannot have one is skipped.
-func Open(t testing.TB) *Lab {
+func Open(t testing.TB) *Lab { return open(t, share) }
+
+// OpenFirst returns a lab with the image of testimage.FirstVariant, as Open does.
+func OpenFirst(t testing.TB) *Lab { return open(t, shareFirst) }
+
+func open(t testing.TB, share func() (*Lab, error)) *Lab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots virtual machines, which takes long")

@@ -59,8 +59,15 @@ func (d *Disk) Copy(t testing.TB) *Disk {
 	c := *d
 	c.t, c.file, c.starts = t, filepath.Join(t.TempDir(), "disk.raw"), 0
 	c.must(disk.Copy(c.file, d.file, d.size(d.file)))
+	if _, err := os.Stat(d.firmware()); err == nil {
+		c.must(os.CopyFS(c.firmware(), os.DirFS(d.firmware())))
+	}
 	return &c
 }
+
+// firmware is the directory of what the firmware of the machine remembers, which
+// belongs to it as the disk does.
+func (d *Disk) firmware() string { return d.file + ".machine" }
 
 // Grow makes the disk larger.
 func (d *Disk) Grow(bytes int64) {

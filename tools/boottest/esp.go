@@ -15,6 +15,9 @@ func (d *Disk) Programs() []string {
 	var all []string
 	for line := range strings.Lines(d.mtools("mdir", "-b", "::EFI/Linux")) {
 		line = strings.TrimSpace(line)
+		if strings.HasSuffix(line, "/") {
+			continue // a directory of addons
+		}
 		all = append(all, line[strings.LastIndexByte(line, '/')+1:])
 	}
 	slices.Sort(all)

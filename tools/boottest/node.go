@@ -39,6 +39,12 @@ type Options struct {
 	Probe      bool   // look at it from inside, see Facts; without Firmware
 	// Give puts the user data where the node finds it; nil for a credential.
 	Give func(m *vm.Machine, text string) error
+	// Cards is how many network cards it has, all in the same network; 1 if zero.
+	Cards int
+	// VLAN is the number of the only VLAN that the network carries; 0 for none.
+	VLAN uint16
+	// Clock is what its clock says, see vm.Machine.
+	Clock string
 	// Services serve what the node reaches at addresses such as
 	// 169.254.169.254:80. Each ends when its listener is closed.
 	Services map[string]func(net.Listener) error
@@ -47,7 +53,8 @@ type Options struct {
 // A Node is a machine that was switched on. It is switched off at the end of its
 // test at the latest.
 type Node struct {
-	API *client.Client // as an admin
+	API      *client.Client // as an admin
+	Endpoint string         // where the API over the network is reached from here
 
 	t    testing.TB
 	disk *Disk
@@ -87,19 +94,30 @@ func (d *Disk) Boot(opt Options) *Node {
 		d.must(err)
 		n.services.Go(func() { _ = serve(l) }) // ends with the network
 	}
-	m.NIC = &vm.NIC{MAC: n.host.MAC, Plug: n.net.Plug}
+	m.NIC = &vm.NIC{MAC: n.host.MAC, Plug: n.plug(opt)}
+	for i := 1; i < opt.Cards; i++ {
+		m.More = append(m.More, vm.NIC{MAC: vmnet.NewHost(i, hostName).MAC, Plug: n.plug(opt)})
+	}
 	// Not the test's context, which ends before logs are collected.
 	n.vm, err = vm.Start(context.Background(), d.lab.Emulator, m)
 	d.must(err)
-	endpoint, err := n.net.Forward("127.0.0.1:0", n.host, APIPort)
+	n.Endpoint, err = n.net.Forward("127.0.0.1:0", n.host, APIPort)
 	d.must(err)
-	n.API = &client.Client{Remote: &client.Remote{Endpoint: endpoint, CA: d.authority.Bundle(), Certificate: identity.chain, Key: identity.key}}
+	n.API = &client.Client{Remote: &client.Remote{Endpoint: n.Endpoint, CA: d.authority.Bundle(), Certificate: identity.chain, Key: identity.key}}
 	return n
+}
+
+// plug returns what connects a card of the node to its network.
+func (n *Node) plug(opt Options) func(net.Conn) {
+	if opt.VLAN == 0 {
+		return n.net.Plug
+	}
+	return func(wire net.Conn) { n.net.Plug(vmnet.Trunk(wire, opt.VLAN)) }
 }
 
 func (d *Disk) machine(opt Options, id identity) (vm.Machine, error) {
 	m := vm.Machine{
-		Name: hostName, Dir: d.t.TempDir(), CPUs: opt.CPUs, Memory: 1024, SecureBoot: opt.SecureBoot, OnReboot: opt.OnReboot,
+		Name: hostName, Dir: d.t.TempDir(), CPUs: opt.CPUs, Memory: 1024, SecureBoot: opt.SecureBoot, OnReboot: opt.OnReboot, Clock: opt.Clock,
 		Disks: []vm.Disk{{Path: d.file, Write: vm.Keep}},
 	}
 	text := opt.UserData
@@ -115,8 +133,7 @@ func (d *Disk) machine(opt Options, id identity) (vm.Machine, error) {
 		m.Credentials = map[string]string{"bulkhead.user-data": text}
 	}
 	if opt.Firmware {
-		// What the firmware remembers belongs to the machine as the disk does.
-		m.Dir = d.file + ".machine"
+		m.Dir = d.firmware()
 		return m, nil
 	}
 	k, err := boot.Kernel(d.lab.Image, opt.Append)
@@ -125,6 +142,14 @@ func (d *Disk) machine(opt Options, id identity) (vm.Machine, error) {
 	}
 	m.Kernel = k
 	return m, err
+}
+
+// Remote returns the settings, in TOML, with which nodes of the disk are reached.
+func (d *Disk) Remote() string {
+	d.t.Helper()
+	id, err := d.identify()
+	d.must(err)
+	return id.settings
 }
 
 // An identity is whom a node shows and trusts, and how it is reached.
@@ -288,6 +313,18 @@ func (n *Node) AwaitHealth(status string) client.Health {
 	return h
 }
 
+// AwaitBooted waits until the API says that the boot is complete, whatever is wrong.
+func (n *Node) AwaitBooted() client.Health {
+	n.t.Helper()
+	ctx, cancel := n.patience()
+	defer cancel()
+	h, err := n.API.AwaitHealth(ctx, func(h client.Health) bool { return h.Status != "starting" }, func(client.Health, error) {})
+	if err != nil {
+		n.t.Fatalf("wait until the boot is complete: %v; the last lines of the console:\n%s", err, n.vm.Console.Tail())
+	}
+	return h
+}
+
 // Facts waits for what the probe finds.
 func (n *Node) Facts() probe.Facts {
 	n.t.Helper()
@@ -297,6 +334,20 @@ func (n *Node) Facts() probe.Facts {
 		n.t.Fatal(err)
 	}
 	return f
+}
+
+// CardMAC returns the address of a network card of a node, of which the first is 0.
+func CardMAC(i int) string { return vmnet.NewHost(i, hostName).MAC }
+
+// Address returns the address that a node is reached at in its network.
+func Address() string { return vmnet.NewHost(0, hostName).Addr.String() }
+
+// Carry says whether one of the network cards has a link.
+func (n *Node) Carry(card int, link bool) {
+	n.t.Helper()
+	if err := n.vm.Carry(card, link); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // InjectNMI presses the button for emergencies that servers have.

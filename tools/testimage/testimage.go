@@ -1,9 +1,13 @@
-// Package testimage builds the image that tests boot.
+// Package testimage builds the images that tests boot.
 package testimage
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/bulkhead-os/bulkhead/tools/image"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
@@ -16,11 +20,40 @@ const (
 )
 
 // Variable is the environment variable with the directory of an image that was
-// built. Tests without it build one.
-const Variable = "BULKHEAD_IMAGE"
+// built, FirstVariable that with the one of FirstVariant. Tests without them build
+// those.
+const (
+	Variable      = "BULKHEAD_IMAGE"
+	FirstVariable = "BULKHEAD_FIRST_IMAGE"
+)
 
 // Build builds the image and returns the directory that it is in.
 func Build(ctx context.Context, root workspace.Root, out io.Writer) (string, error) {
 	dir := root.Path("build", "images", "test")
 	return dir, image.Build(ctx, root, image.Options{Variant: Variant, Version: Version, Out: dir}, out)
+}
+
+// FirstVariant is what the image is that BuildFirst builds: a node that finds its
+// first settings in other ways than those of Variant.
+const FirstVariant = "qemu-first"
+
+//go:embed qemu-first.toml
+var firstDefinition []byte
+
+// BuildFirst builds the image of FirstVariant and returns the directory that it is
+// in.
+func BuildFirst(ctx context.Context, root workspace.Root, out io.Writer) (dir string, err error) {
+	variants, err := os.MkdirTemp("", "variants-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(variants)) }()
+	if err := os.CopyFS(variants, os.DirFS(root.Path("variants"))); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(variants, FirstVariant+".toml"), firstDefinition, 0o644); err != nil {
+		return "", err
+	}
+	dir = root.Path("build", "images", FirstVariant)
+	return dir, image.Build(ctx, root, image.Options{Variant: FirstVariant, Version: Version, Out: dir, Variants: variants, Debian: Variant}, out)
 }
