@@ -35,8 +35,11 @@ type edit struct {
 	old, next string // text in it
 }
 
-// mainFile is of the program that most of ours are in.
-const mainFile = "sources/cmd/bulkhead/main.go"
+// Files of the program that most of ours are in, and of no other.
+const (
+	mainFile = "sources/cmd/bulkhead/main.go"
+	textFile = "sources/console/command.go"
+)
 
 // A function of some size, that is called: all code behind it moves.
 const function = `
@@ -44,12 +47,20 @@ const function = `
 func added(words []string) string {
 	var out []string
 	for _, w := range words {
-		if name, value, ok := cutOption(w); ok {
-			out = append(out, fmt.Sprintf("%q is %q", name, value))
+		name, value, ok := cutOption(w)
+		if !ok {
+			continue
+		}
+		out = append(out, name+" is "+value)
+		for i := len(out) - 1; i > 0 && out[i] < out[i-1]; i-- {
+			out[i], out[i-1] = out[i-1], out[i]
 		}
 	}
-	slices.Sort(out)
-	return filepath.Join(out...)
+	text := ""
+	for _, line := range out {
+		text += line + "\n"
+	}
+	return text
 }
 
 func cutOption(w string) (name, value string, ok bool) {
@@ -61,16 +72,16 @@ func cutOption(w string) (name, value string, ok bool) {
 	return w, "", false
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 1000 {
-		fmt.Fprintln(stderr, added(args))
+func main() {
+	if len(os.Args) > 1000 {
+		os.Stderr.WriteString(added(os.Args))
 	}
 `
 
 var (
-	sameLength = []edit{{mainFile, "there is no program", "there is NO program"}}
-	longer     = []edit{{mainFile, "there is no program", "there is not any program"}}
-	moreCode   = []edit{{mainFile, "\nfunc run(args []string, stdout, stderr io.Writer) int {\n", function}}
+	sameLength = []edit{{textFile, "console how the node is\",", "console how the NODE is\","}}
+	longer     = []edit{{textFile, "console how the node is\",", "console how the node fares\","}}
+	moreCode   = []edit{{mainFile, "\nfunc main() {", function}}
 )
 
 // changes measures what a node fetches after each kind of change.

@@ -24,7 +24,10 @@ func (b *bench) copied() string {
 	return dir
 }
 
-func (b *bench) offer(dir string) { b.handler = http.FileServer(http.Dir(dir)) }
+func (b *bench) offer(dir string) {
+	h := http.FileServer(http.Dir(dir))
+	b.handler.Store(&h)
+}
 
 // newest returns the metadata of a role with the highest version, and its file.
 func newest[T metadata.Roles](b *bench, dir, role string) (*metadata.Metadata[T], string) {
@@ -220,7 +223,7 @@ func TestAttacks(t *testing.T) {
 			b := newBench(t)
 			tt.attack(b)
 			b.wantFailure(tt.want)
-			b.handler = nil
+			b.serve(nil)
 			b.rotate("online", "online2") // for those who had the key
 			b.run("apply")
 			b.wantNext("1.1.0")
@@ -252,7 +255,7 @@ func TestStolenKeys(t *testing.T) {
 	b.follow(stolen, b.Keys["online"], func(s *metadata.SnapshotType, t *metadata.TimestampType) { s.Version, t.Version = far, far })
 	b.offer(stolen)
 	b.run("refresh") // it is rightly signed: the key is stolen
-	b.handler = nil
+	b.serve(nil)
 	b.wantFailure("must be >=")
 
 	b.rotate("online", "online2")
@@ -261,7 +264,7 @@ func TestStolenKeys(t *testing.T) {
 	b.follow(late, b.Keys["online"], func(*metadata.SnapshotType, *metadata.TimestampType) {})
 	b.offer(late)
 	b.wantFailure("not signed by enough keys")
-	b.handler = nil
+	b.serve(nil)
 	b.run("apply")
 	b.wantNext("1.1.0")
 }
@@ -283,7 +286,7 @@ func TestManyRoots(t *testing.T) {
 		t.Errorf("the node trusts root %d, want 301", kept.Signed.Version)
 	}
 	// The image of an older release has the first root, which is not gone back to.
-	b.handler = nil
+	b.serve(nil)
 	b.must(b.Do(func(r *repo.Repository) error {
 		return r.Refresh(b.Context(), b.Named("online"), false, b.Publisher.Now)
 	}))

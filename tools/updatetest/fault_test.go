@@ -22,13 +22,14 @@ import (
 // A wrong server answers for the right one.
 type wrong func(w http.ResponseWriter, r *http.Request, right http.Handler)
 
+// serve has f serve the repository, or the right server when it is nil.
 func (b *bench) serve(f wrong) {
-	right := repo.Handler(b.Publisher.Dir)
-	if f == nil {
-		b.handler = nil
-		return
+	h := repo.Handler(b.Publisher.Dir)
+	if f != nil {
+		right := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(w, r, right) })
 	}
-	b.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(w, r, right) })
+	b.handler.Store(&h)
 }
 
 // on makes what is wrong happen to files whose names end so, and at most so many times;

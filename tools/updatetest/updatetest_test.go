@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ type bench struct {
 	Node
 	releases map[string]Release
 	server   *httptest.Server
-	handler  http.Handler // in place of the one that serves the repository, or nil
+	handler  atomic.Pointer[http.Handler] // of what serves the repository
 }
 
 // newBench has released 1.0.0, which a node runs, and 1.1.0 after it.
@@ -53,13 +54,9 @@ func newBench(t *testing.T) *bench {
 	first := Image(1, 600)
 	b.release("1.0.0", first)
 	b.release("1.1.0", Changed(first, 2, 30))
-	plain := repo.Handler(b.Publisher.Dir)
+	b.serve(nil)
 	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if b.handler != nil {
-			b.handler.ServeHTTP(w, r)
-			return
-		}
-		plain.ServeHTTP(w, r)
+		(*b.handler.Load()).ServeHTTP(w, r)
 	}))
 	t.Cleanup(b.server.Close)
 	b.Node = Node{Dir: t.TempDir(), Programs: programs, Slot: 4 * mebibyte}
