@@ -88,8 +88,7 @@ func TestContainers(t *testing.T) {
 bootstrap-containers.b = { mode = "always", source = "images.test/test:v1", command = ["/inside", "report", "bootstrap-containers"], timeout = "10m" }
 bootstrap-containers.c = { mode = "always", source = "images.test/test:v1", command = ["/inside", "exit", "5"] }
 bootstrap-commands.z = { mode = "once", commands = [["apiclient", "set", "motd=by a command"]] }`)
-	n.Reboot()
-	n.AwaitReady()
+	n.Restart()
 	awaitFault(t, n, "settings.bootstrap-containers.c", "exit status 5")
 	b := awaitJournal(t, n, "bootstrap-containers.service", "container is done\" container=b", 1)
 	a := awaitJournal(t, n, "bootstrap-containers.service", "container is done\" container=a", 1)
@@ -105,7 +104,7 @@ bootstrap-commands.z = { mode = "once", commands = [["apiclient", "set", "motd=b
 	}
 	// An essential one that fails leaves a node that says so.
 	set(t, n, "bootstrap-containers.c.essential=true")
-	n.Reboot()
+	n.Restart()
 	awaitFault(t, n, "settings.bootstrap-containers.c", "it is essential")
 }
 

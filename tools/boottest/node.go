@@ -252,6 +252,13 @@ func (n *Node) AwaitOff() {
 // that it is well.
 func (n *Node) Reboot() {
 	n.t.Helper()
+	n.Restart()
+	n.AwaitHealth("ok")
+}
+
+// Restart has the node start anew, and waits until it has booted, whatever is wrong.
+func (n *Node) Restart() client.Health {
+	n.t.Helper()
 	ctx, cancel := n.patience()
 	defer cancel()
 	was, err := n.API.Boot(ctx)
@@ -264,7 +271,7 @@ func (n *Node) Reboot() {
 	if err != nil {
 		n.t.Fatalf("reboot: %v; the last lines of the console:\n%s", err, n.vm.Console.Tail())
 	}
-	n.AwaitHealth("ok")
+	return n.AwaitBooted()
 }
 
 // Await waits for a line of the console that contains one of texts, behind the

@@ -109,16 +109,16 @@ func (d *Disk) BootSlot(seen Seen, args ...string) string {
 		err = nil
 	}
 	d.must(err)
-	var out bytes.Buffer
+	var out, said bytes.Buffer
 	words := []string{d.lab.bootSlot(d.t), "--root", filepath.Join(dir, "root"), "--private", filepath.Join(dir, "private"), "--disk", d.file, "--health", filepath.Join(dir, "health")}
-	cmd := run.Command{Args: slices.Concat(words, args), Stdout: &out, Stderr: &out}
+	cmd := run.Command{Args: slices.Concat(words, args), Stdout: &out, Stderr: &said}
 	if err := cmd.Run(d.t.Context()); err != nil {
-		d.t.Fatalf("%v\n%s", err, &out)
+		d.t.Fatalf("%v\n%s", err, &said)
 	}
 	if is, err := os.ReadFile(memory); err == nil && !bytes.Equal(is, was) {
 		d.debugfs(Private, true, "rm /"+memoryFile, "write "+memory+" "+memoryFile)
 	}
-	return out.String()
+	return out.String() + said.String()
 }
 
 // bootSlot returns the program of the image, which runs here as well.

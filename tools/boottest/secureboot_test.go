@@ -40,6 +40,10 @@ func TestSecureBoot(t *testing.T) {
 		t.Errorf("the kernel says %q, want that Secure Boot is on", line)
 	}
 	checkUnsigned(t, n)
+	n.Reboot() // in order: that is when parameters are put in place
+	if line, ok := n.KernelSaid("bulkhead.addon=nosmt mitigations=auto,nosmt"); !ok {
+		t.Errorf("command line: %q, want the addon in it that was asked for", line)
+	}
 	n.InjectNMI()
 	n.Await("Kernel panic - not syncing")
 	n.Await(") is ready", ") is degraded")
@@ -47,9 +51,6 @@ func TestSecureBoot(t *testing.T) {
 	must(t, err)
 	if f, ok := fault(h, "kernel-crash"); !ok || !strings.Contains(f.Detail, "NMI") {
 		t.Errorf("health after a panic: %+v, want that it was one by an NMI", h.Faults)
-	}
-	if line, ok := n.KernelSaid("bulkhead.addon=nosmt mitigations=auto,nosmt"); !ok {
-		t.Errorf("command line: %q, want the addon in it that was asked for before", line)
 	}
 	if lines := n.Logs(client.LogsRequest{Boot: "0", Unit: "crash-report.service"}); len(lines) < 10 {
 		t.Errorf("the journal has %d lines of the panic, want what the kernel said before it", len(lines))
