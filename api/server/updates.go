@@ -195,6 +195,7 @@ func (s *Server) getUpdateStatus(c *call) error {
 	if err != nil {
 		return err
 	}
+	status = status.AsOf(s.opt.OS.VersionID)
 	status.Progress = present(status.Progress, busy)
 	if !progress {
 		status.LastCommand = knownCommand(status.LastCommand)

@@ -1,10 +1,12 @@
 package updater
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/power"
@@ -225,13 +227,16 @@ func (e *engine) apply(ctx context.Context, r updater.Request, bundle string) (e
 // nothing is how a request ends for which there is no version: well, unless it named
 // or brought one.
 func (e *engine) nothing(r updater.Request, bundle string) error {
-	switch why := e.store.now().Waiting; {
+	s, what := e.store.now(), cmp.Or(r.Version, "the version of the bundle")
+	switch {
 	case r.Version == "" && bundle == "":
 		return nil
-	case why != "":
-		return fmt.Errorf("%w: %s", errNothing, why)
+	case s.Waiting != "":
+		return fmt.Errorf("%w: %s", errNothing, s.Waiting)
+	case len(s.AvailableUpdates) > 0:
+		return fmt.Errorf("%w: %s is not one of those that are offered: %s", errNothing, what, strings.Join(s.AvailableUpdates, ", "))
 	}
-	return errNothing
+	return fmt.Errorf("%w: %s is not offered, and no other is", errNothing, what)
 }
 
 // reboot reboots the node if r says so. What was recorded until then is on the

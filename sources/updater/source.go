@@ -102,7 +102,7 @@ func openBundle(name string) (_ *bundle, err error) {
 	b := &bundle{file: f, parts: map[string]part{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("bundle: %w", err), f.Close())
+			err = errors.Join(fmt.Errorf("the file is no bundle of shipyard publish bundle, or was cut off: %w", err), f.Close())
 		}
 	}()
 	for r := tar.NewReader(f); ; {
