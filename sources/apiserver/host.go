@@ -30,7 +30,14 @@ const (
 const (
 	busLimit = 3 * time.Second // for an answer of systemd
 	busFresh = time.Second     // how long an answer counts
+
+	// bootFresh is how long one counts while the node boots: somebody waits for
+	// the end of it.
+	bootFresh = 50 * time.Millisecond
 )
+
+// goal is the unit with which a boot is complete.
+const goal = "multi-user.target"
 
 // A host is the node below a root: what its programs report, and its units.
 type host struct {
@@ -38,19 +45,26 @@ type host struct {
 	sandbox bool   // nothing boots there
 	bus     string // socket of the message bus; without it, units are not asked for
 
-	mu    sync.Mutex // guards what follows
-	units []report.Fault
-	asked time.Time
+	mu     sync.Mutex // guards what follows
+	units  []report.Fault
+	asked  time.Time
+	booted bool // systemd has said so
 }
 
 func newHost(root string) *host {
 	return &host{root: root, sandbox: root != "/", bus: filepath.Join(root, "run/dbus/system_bus_socket")}
 }
 
-// Booted reports whether the program that notes it has noted the end of the
-// boot.
+// Booted reports whether the boot was complete when Faults last asked systemd, or
+// a program has noted its end since.
 func (h *host) Booted() bool {
-	if h.sandbox {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hasBooted()
+}
+
+func (h *host) hasBooted() bool {
+	if h.sandbox || h.booted {
 		return true
 	}
 	_, err := os.Stat(filepath.Join(h.root, "run/bulkhead/boot.json"))
@@ -73,51 +87,63 @@ func (h *host) Faults(ctx context.Context) []report.Fault {
 func (h *host) failed(ctx context.Context) []report.Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.asked.IsZero() && time.Since(h.asked) < busFresh {
+	booted, fresh := h.hasBooted(), busFresh
+	if !booted {
+		fresh = bootFresh
+	}
+	if !h.asked.IsZero() && time.Since(h.asked) < fresh {
 		return h.units
 	}
 	ctx, cancel := context.WithTimeout(ctx, busLimit)
 	defer cancel()
-	units, err := unitFaults(ctx, h.bus, h.Booted())
+	units, booted, err := unitFaults(ctx, h.bus, booted)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a sandbox, or early in the boot
 		units = nil
 	case err != nil:
 		units = []report.Fault{{Severity: report.Warning, Code: codeUnitsUnknown, Detail: fmt.Sprintf("ask systemd for units that have failed: %v", err)}}
 	}
-	h.units, h.asked = units, time.Now()
+	h.units, h.asked, h.booted = units, time.Now(), h.booted || booted
 	return units
 }
 
-func unitFaults(ctx context.Context, socket string, booted bool) ([]report.Fault, error) {
+// unitFaults asks systemd for units that have failed and, unless the boot is known
+// to be complete, whether it is, and what it waits for.
+func unitFaults(ctx context.Context, socket string, known bool) (out []report.Fault, booted bool, err error) {
 	if _, err := os.Stat(socket); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) { return dialBus(ctx, socket) })
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer conn.Close()
 	units, err := conn.ListUnitsFilteredContext(ctx, []string{"failed"})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []report.Fault
 	for _, u := range units {
 		out = append(out, report.Fault{
 			Severity: report.Error, Code: codeUnitFailed, Source: u.Name,
 			Detail: "the unit has failed: " + u.Description, Hint: "apiclient logs " + u.Name + " says why",
 		})
 	}
+	if booted = known; !booted {
+		goals, err := conn.ListUnitsByNamesContext(ctx, []string{goal})
+		if err != nil {
+			return nil, false, err
+		}
+		booted = len(goals) == 1 && goals[0].ActiveState == "active"
+	}
 	if !booted {
 		jobs, err := conn.ListJobsContext(ctx)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		out = append(out, starting(jobs)...)
 	}
 	slices.SortStableFunc(out, func(a, b report.Fault) int { return cmp.Compare(a.Source, b.Source) })
-	return out, nil
+	return out, booted, nil
 }
 
 // tellers show what is returned here while they run, and are not what a boot

@@ -37,12 +37,13 @@ type fakeJob struct {
 	Path, UnitPath     godbus.ObjectPath
 }
 
-// A fakeBus is a message bus with a systemd behind it that answers two
+// A fakeBus is a message bus with a systemd behind it that answers three
 // questions.
 type fakeBus struct {
 	t     *testing.T
 	units []fakeUnit
 	jobs  []fakeJob
+	goal  atomic.Value // string: how the unit is with which a boot is complete
 	asked atomic.Int32
 }
 
@@ -120,6 +121,9 @@ func (b *fakeBus) reply(c net.Conn, m *godbus.Message) error {
 	case "ListUnitsFiltered":
 		b.asked.Add(1)
 		body = b.units
+	case "ListUnitsByNames":
+		state, _ := b.goal.Load().(string)
+		body = []fakeUnit{{Name: goal, Active: state, Path: "/m", JobPath: "/"}}
 	case "ListJobs":
 		body = b.jobs
 	}
@@ -175,7 +179,7 @@ func TestHostFaults(t *testing.T) {
 	}
 }
 
-// While the node boots, it says what for it waits.
+// While the node boots, it says what for it waits, and asks soon again.
 func TestHostStarting(t *testing.T) {
 	h := newHost(t.TempDir())
 	h.sandbox = false
@@ -189,6 +193,17 @@ func TestHostStarting(t *testing.T) {
 	want := []report.Fault{{Severity: report.Info, Code: codeUnitStarting, Source: "slow.service", Detail: "the boot waits for the unit"}}
 	if diff := cmp.Diff(want, h.Faults(t.Context())); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	if h.Booted() {
+		t.Error("booted while a unit is being started")
+	}
+	bus.goal.Store("active")
+	h.asked = h.asked.Add(-bootFresh)
+	if got := h.Faults(t.Context()); len(got) != 0 {
+		t.Errorf("faults when the boot is complete: %v, want none", got)
+	}
+	if !h.Booted() {
+		t.Errorf("not booted when %s is active", goal)
 	}
 }
 

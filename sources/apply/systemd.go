@@ -27,8 +27,11 @@ const (
 	callLimit = 25 * time.Second
 	// actionLimit is how long the program of an action may take.
 	actionLimit = time.Minute
-	// look is how often a job is looked at that systemd does not report on.
-	look = time.Second
+	// look is how often a job is looked at that systemd does not report on. The
+	// first looks follow each other sooner: while the node boots, the first may
+	// already tell that there is nothing to be waited for.
+	look      = time.Second
+	firstLook = 20 * time.Millisecond
 	// journalLines is how much of a unit's journal is told.
 	journalLines = 10
 )
@@ -210,15 +213,13 @@ func (s *systemd) job(ctx context.Context, verb, name string, begin method) erro
 // wait waits for the end of a job. While the node boots it does not wait for
 // one that has not begun.
 func (s *systemd) wait(ctx context.Context, conn *dbus.Conn, id int, done <-chan string) (string, error) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
+	for pause := firstLook; ; pause = min(2*pause, look) {
 		select {
 		case result := <-done:
 			return result, nil
 		case <-ctx.Done():
 			return "", fmt.Errorf("not done within %s", s.limit)
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 		if !conn.Connected() {
 			return "", errors.New("the connection to systemd has broken off")

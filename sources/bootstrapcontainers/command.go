@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/internal/healthfile"
 	"github.com/bulkhead-os/bulkhead/sources/internal/hostcontainerd"
 	"github.com/bulkhead-os/bulkhead/sources/internal/journallog"
+	"github.com/bulkhead-os/bulkhead/sources/internal/program"
 	"github.com/bulkhead-os/bulkhead/sources/internal/usage"
 )
 
@@ -69,6 +71,7 @@ func run(ctx context.Context, dir string, opt options, log *slog.Logger) error {
 	if len(list) == 0 {
 		return healthfile.WriteTo(opt.health, group, faults)
 	}
+	online(ctx, log)
 	c, err := hostcontainerd.Connect(ctx, hostcontainerd.Options{Socket: opt.socket, Unit: hostcontainerd.Unit}, log)
 	if err != nil {
 		faults = append(faults, allFailed(list, err)...)
@@ -78,6 +81,19 @@ func run(ctx context.Context, dir string, opt options, log *slog.Logger) error {
 	s := schedule{engine: c, ran: opt.ran, client: opt.client, log: log}
 	more, err := s.run(ctx, list)
 	return errors.Join(err, healthfile.WriteTo(opt.health, group, append(faults, more...)))
+}
+
+// onlineLimit is more than the units take that wait for the network.
+const onlineLimit = 2 * time.Minute
+
+// online waits until the node has a way out, which images may take. What has none
+// may still have the image, so that nothing depends on it. The unit of this
+// program does not want the target: a node without such containers would wait for
+// nothing.
+func online(ctx context.Context, log *slog.Logger) {
+	if _, err := program.Run(ctx, onlineLimit, "/usr/bin/systemctl", "start", "network-online.target"); err != nil {
+		log.Warn("containers start without a network", "err", err)
+	}
 }
 
 // readAll reads the entries in dir. One that cannot be read is a fault and costs

@@ -26,9 +26,9 @@ const (
 	codeChanged    report.Code = "user-data-changed"    // there is other user data than what the node has taken
 )
 
-// answerLimit is how long the API may take to answer. The daemon has said that it
-// is ready before this program starts.
-const answerLimit = time.Minute
+// answerLimit is how long the API may take to answer. The daemon is started beside
+// this program.
+const answerLimit = 2 * time.Minute
 
 // look is how often an API is looked for that does not answer yet.
 const look = 200 * time.Millisecond
@@ -183,7 +183,9 @@ func (r *run) userData(ctx context.Context) (took bool, err error) {
 
 // ask reads the sources of the stage.
 func (r *run) ask(ctx context.Context) []reading {
-	found := readAll(ctx, r.sources, r.stage.limit)
+	found := readAll(ctx, r.sources, r.stage.limit, func(names string, after time.Duration) {
+		r.say("no answer yet after %s of %s: %s", span(after), span(r.stage.limit), names)
+	})
 	r.describe(found)
 	return found
 }
@@ -192,7 +194,7 @@ func (r *run) ask(ctx context.Context) []reading {
 // node that had user data has settings without them.
 func (r *run) found(ctx context.Context, had bool) []reading {
 	if r.stage == networkStage {
-		r.say("asking %s", names(r.sources))
+		r.say("asking %s; for %s at most", names(r.sources), span(r.stage.limit))
 	}
 	severity, hint := report.Error, "correct it and reboot"
 	if had {

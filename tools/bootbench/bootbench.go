@@ -159,7 +159,7 @@ func (b *bench) boots(ctx context.Context) error {
 func (b *bench) tools() string { return b.root.Path("build", "image", "tools") }
 
 func (b *bench) node() (*system, error) {
-	s := &system{name: "a node", disk: filepath.Join(b.dir, "node.raw"), up: ") is ready"}
+	s := &system{name: "a node", disk: filepath.Join(b.dir, "node.raw"), up: probe.Up}
 	from := filepath.Join(b.image, image.DiskFile)
 	info, err := os.Stat(from)
 	if err != nil {

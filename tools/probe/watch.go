@@ -18,15 +18,19 @@ const (
 	Found = "probe: found "
 )
 
-// marks are files in /proc that are there when the system is up: all units that
-// belong to its start have started. The first is made by our nodes, the second by
-// other systems that are measured beside them.
-var marks = []string{"1/root/run/bulkhead/boot.json", "1/root/run/" + Mark}
+// mark is the file in /proc that is there when a system is up: all units that
+// belong to its start have started. Our nodes are asked instead.
+const mark = "1/root/run/" + Mark
 
 // Mark is the file in /run that says that a system is up.
 const Mark = "system-is-up"
 
-// often is how often the mark is looked for, and with that how exact the time is.
+// API is where the API of our nodes listens for those who only read, below the
+// root of the node.
+const API = "run/api-read.sock"
+
+// often is how often it is looked whether the system is up, and with that how
+// exact the time is.
 const often = 20 * time.Millisecond
 
 // Times of the wait for a system to come to rest.
@@ -39,9 +43,9 @@ const (
 )
 
 // Watch writes to out when the system is up, and when it has come to rest, what
-// is found in proc.
-func Watch(ctx context.Context, proc fs.FS, out io.Writer) error {
-	if err := awaitMark(ctx, proc); err != nil {
+// is found in proc. It is up when the file Mark is there, or when healthy says so.
+func Watch(ctx context.Context, proc fs.FS, healthy func(context.Context) bool, out io.Writer) error {
+	if err := awaitUp(ctx, proc, healthy); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(out, "%s\n", Up); err != nil {
@@ -64,14 +68,12 @@ func Watch(ctx context.Context, proc fs.FS, out io.Writer) error {
 	return err
 }
 
-func awaitMark(ctx context.Context, proc fs.FS) error {
+func awaitUp(ctx context.Context, proc fs.FS, healthy func(context.Context) bool) error {
 	tick := time.NewTicker(often)
 	defer tick.Stop()
 	for {
-		for _, m := range marks {
-			if _, err := fs.Stat(proc, m); err == nil {
-				return nil
-			}
+		if _, err := fs.Stat(proc, mark); err == nil || healthy(ctx) {
+			return nil
 		}
 		select {
 		case <-tick.C:

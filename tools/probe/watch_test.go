@@ -41,6 +41,24 @@ func (b busy) ReadFile(name string) ([]byte, error) {
 	return fmt.Appendf(nil, "cpu  %d 0 0 %d 0 0 0 0 0 0\ncpu0 1\n", worked.Milliseconds()/10, (on-worked).Milliseconds()/10), nil
 }
 
+// never is a node that is not there.
+func never(context.Context) bool { return false }
+
+// A node that is healthy is up, without the file that says so of other systems.
+func TestWatchNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var out bytes.Buffer
+		healthy := func(context.Context) bool { return time.Since(start) >= 10*time.Second }
+		if err := probe.Watch(t.Context(), busy{files(nil), start, time.Hour, 0}, healthy, &out); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took != 55*time.Second {
+			t.Errorf("Watch of a node that is healthy after 10s took %s, want 55s", took)
+		}
+	})
+}
+
 func TestWatch(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -59,7 +77,7 @@ func TestWatch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				var out bytes.Buffer
-				if err := probe.Watch(t.Context(), busy{files(nil), start, tt.up, tt.until}, &out); err != nil {
+				if err := probe.Watch(t.Context(), busy{files(nil), start, tt.up, tt.until}, never, &out); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(start); took != tt.want {
@@ -90,11 +108,11 @@ func TestWatchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the system shuts down")
 	cancel(why)
-	if err := probe.Watch(ctx, busy{files(nil), time.Now(), time.Hour, time.Hour}, &bytes.Buffer{}); !errors.Is(err, why) {
+	if err := probe.Watch(ctx, busy{files(nil), time.Now(), time.Hour, time.Hour}, never, &bytes.Buffer{}); !errors.Is(err, why) {
 		t.Errorf("Watch with an ended context: %v, want %v", err, why)
 	}
 	for _, text := range []string{"", "cpu 1 2 3\n", "cpu 1 2 3 four 5 6 7 8\n"} {
-		if err := probe.Watch(t.Context(), files(map[string]string{"stat": text, "1/root/run/" + probe.Mark: ""}), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "stat: ") {
+		if err := probe.Watch(t.Context(), files(map[string]string{"stat": text, "1/root/run/" + probe.Mark: ""}), never, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "stat: ") {
 			t.Errorf("Watch with stat %q: %v, want a fault in it", text, err)
 		}
 	}

@@ -53,7 +53,7 @@ func run() error {
 func watch() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	return probe.Watch(ctx, os.DirFS(processes), console{})
+	return probe.Watch(ctx, os.DirFS(processes), probe.Healthy(processes+"/1/root/"+probe.API), console{})
 }
 
 // A console is the machine's. It is opened for each message: who logs people in
