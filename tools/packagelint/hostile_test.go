@@ -39,8 +39,9 @@ var hostile = []string{
 	strings.Repeat("a", 63), strings.Repeat("a", 253), strings.Repeat("a", 4096), strings.Repeat("é", 2048), strings.Repeat(`"`, 1024),
 }
 
-// harmless are texts of which one suits most slots.
-var harmless = []string{"harmless", "harmless.example.org", "https://harmless.example.org/", "harmless:NoSchedule", "harmless.example.org/image:1"}
+// harmless are texts of which one suits most slots. The second is for names where
+// the first is taken.
+var harmless = []string{"harmless", "innocuous", "harmless.example.org", "https://harmless.example.org/", "harmless:NoSchedule", "harmless.example.org/image:1"}
 
 // settled are settings whose types refuse whatever their files cannot hold, so
 // that rendering has nothing left to refuse.
