@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ was interrupted goes on where it ended when it is asked for again.
 Commands wait for the end of what they begin and show how far it is. The node goes on
 also when they are interrupted; apiclient update cancel ends it.`,
 		Example: `  apiclient update check
+  apiclient update apply --dry-run
   apiclient update apply --reboot --wait
   apiclient update apply --version 1.2.3 --ignore-waves
   apiclient update apply --bundle bulkhead-1.2.3.tar --reboot
@@ -49,6 +51,7 @@ type updating struct {
 	bundle  string
 	wait    bool // for the node, after its reboot
 	noWait  bool
+	dryRun  bool
 	timeout time.Duration
 }
 
@@ -81,10 +84,37 @@ func (u *updating) noWaitFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&u.noWait, "no-wait", false, "only have it begin; the node then reboots by itself where --reboot says so")
 }
 
+func (u *updating) dryRunFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&u.dryRun, "dry-run", false, "print what the node would fetch and do, and change nothing")
+}
+
+// foresee prints what an action would do.
+func (r *run) foresee(a updater.Action) error {
+	plan, err := r.api.UpdatePlan(r.ctx, a, r.UpdateRequest)
+	if err != nil {
+		return err
+	}
+	if r.p.output != "" && r.p.output != "table" {
+		return r.p.write(r.cmd, nodeOf(plan), "json", "plan")
+	}
+	for line := range strings.Lines(plan.String()) {
+		if _, err := fmt.Fprintln(r.cmd.OutOrStdout(), visible(strings.TrimSuffix(line, "\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // check refuses options that do not go together.
 func (u *updating) check(cmd *cobra.Command) error {
 	if u.wait && u.noWait {
 		return usage("--wait and --no-wait exclude each other")
+	}
+	if u.dryRun && (u.wait || u.noWait) {
+		return usage("with --dry-run there is nothing to wait for")
+	}
+	if u.dryRun && u.bundle != "" {
+		return usage("--dry-run and --bundle exclude each other: a bundle has to be there before it is known what is in it")
 	}
 	if cmd.Flags().Changed("version") && u.Version == "" {
 		return usage("--version: the version is empty")
@@ -188,8 +218,12 @@ func (r *run) await(a updater.Action, since client.UpdateMark) (updater.Status, 
 func (p *program) simple(use, short, long, example string, a updater.Action, done func(updater.Status) string) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example}
 	u := p.newUpdating(cmd, time.Minute)
+	u.dryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return u.within(cmd, func(r *run) error {
+			if r.dryRun {
+				return r.foresee(a)
+			}
 			s, err := r.do(a)
 			if err != nil {
 				return err

@@ -30,8 +30,12 @@ slot that does not run. It does not start before it is activated.`,
 	u.versionFlags(cmd)
 	u.bundleFlag(cmd)
 	u.noWaitFlag(cmd)
+	u.dryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return u.within(cmd, func(r *run) error {
+			if r.dryRun {
+				return r.foresee(updater.Prepare)
+			}
 			if r.bundle == "" {
 				s, err := r.do(updater.Refresh)
 				if err != nil || r.Version == "" && r.nothingToInstall(s, err) {
@@ -60,6 +64,7 @@ version before it took over instead, that is an error.
 Exit status: 0 done, or nothing was to be done; 1 failed; 2 misused; with --reboot --wait
 3 and 4, as for health.`,
 		Example: `  apiclient update apply
+  apiclient update apply --dry-run
   apiclient --context lab-1 update apply --reboot --wait
   apiclient update apply --version 1.2.3 --ignore-waves --reboot
   apiclient update apply --bundle bulkhead-1.2.3.tar
@@ -70,9 +75,13 @@ Exit status: 0 done, or nothing was to be done; 1 failed; 2 misused; with --rebo
 	u.bundleFlag(cmd)
 	u.rebootFlags(cmd)
 	u.noWaitFlag(cmd)
+	u.dryRunFlag(cmd)
 	cmd.Flags().BoolVarP(&check, "check", "c", false, "look for updates first, and do nothing when there is none, or one is active already")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return u.within(cmd, func(r *run) error {
+			if r.dryRun {
+				return r.foresee(updater.Apply)
+			}
 			if check && r.bundle == "" {
 				s, err := r.do(updater.Refresh)
 				if err != nil || r.settled(s) {
@@ -100,8 +109,14 @@ Exit status: as for apply.`,
 	u := p.newUpdating(cmd, installTime)
 	u.rebootFlags(cmd)
 	u.noWaitFlag(cmd)
+	u.dryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return u.within(cmd, func(r *run) error { return r.andReboot(updater.Rollback) })
+		return u.within(cmd, func(r *run) error {
+			if r.dryRun {
+				return r.foresee(updater.Rollback)
+			}
+			return r.andReboot(updater.Rollback)
+		})
 	}
 	return cmd
 }

@@ -25,8 +25,12 @@ as JSON. Nothing is installed.`,
 	}
 	u := p.newUpdating(cmd, 5*time.Minute)
 	u.versionFlags(cmd)
+	u.dryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return u.within(cmd, func(r *run) error {
+			if r.dryRun {
+				return r.foresee(updater.Refresh)
+			}
 			s, err := r.do(updater.Refresh)
 			if err != nil {
 				return err

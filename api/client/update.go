@@ -67,6 +67,13 @@ func (c *Client) Update(ctx context.Context, a updater.Action, r UpdateRequest) 
 	return err
 }
 
+// UpdatePlan tells what an action would fetch and do.
+func (c *Client) UpdatePlan(ctx context.Context, a updater.Action, r UpdateRequest) (updater.Plan, error) {
+	var p updater.Plan
+	_, err := c.do(ctx, Request{Method: http.MethodPost, URI: uri("/updates/plan", append(r.query(), "action", string(a))...)}, &p)
+	return p, err
+}
+
 // UpdateFrom has an action begin with a bundle of size bytes: updater.Refresh,
 // Prepare or Apply.
 func (c *Client) UpdateFrom(ctx context.Context, bundle io.Reader, size int64, a updater.Action, r UpdateRequest) error {

@@ -54,6 +54,10 @@ func TestUpdateRequests(t *testing.T) {
 			line += fmt.Sprintf(" %s %d %s %s", r.Header.Get("Content-Type"), r.ContentLength, r.Header.Get("Expect"), body)
 		}
 		got = append(got, line)
+		if r.URL.Path == "/updates/plan" {
+			fmt.Fprint(w, `{"action":"apply","running":"1.0.0","steps":[]}`)
+			return
+		}
 		w.WriteHeader(http.StatusNoContent)
 	})
 	ctx := t.Context()
@@ -69,10 +73,14 @@ func TestUpdateRequests(t *testing.T) {
 	if err := c.UpdateFrom(ctx, strings.NewReader("bundle"), 6, updater.Prepare, all); err != nil {
 		t.Errorf("UpdateFrom: %v", err)
 	}
+	if _, err := c.UpdatePlan(ctx, updater.Apply, all); err != nil {
+		t.Errorf("UpdatePlan(apply): %v", err)
+	}
 	want := []string{
 		"POST /actions/refresh-updates", "POST /actions/prepare-update", "POST /actions/activate-update", "POST /actions/deactivate-update",
 		"POST /actions/rollback-update", "POST /actions/cancel-update", "POST /actions/apply-update?ignore-waves=1&reboot=1&version=1.2.3",
 		"POST /updates/bundle?action=prepare&ignore-waves=1&reboot=1&version=1.2.3 application/x-tar 6 100-continue bundle",
+		"POST /updates/plan?action=apply&ignore-waves=1&reboot=1&version=1.2.3",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)

@@ -42,6 +42,20 @@ func updateComponents() object {
 			{"fetched", count("Bytes of it that were fetched as they are.")},
 			{"received", count("Bytes that came over the network or out of a bundle, patches and metadata included.")},
 		}, "action", "step", "started", "updated", "running", "total", "patched", "reused", "fetched", "received")},
+		{"UpdatePlan", record(object{
+			{"action", action},
+			{"running", str("The version that runs.")},
+			{"version", str("What the action leads to; missing where there is nothing to do.")},
+			{"waiting", str("Why that is not the newest version, or why there is none.")},
+			{"from", list(str("An address that files are fetched from; they are asked in this order."))},
+			{"fetch", list(record(object{
+				{"for", str("`migrations`, `tree`, `boot-program` or `root`.")},
+				{"target", str("The name of the file in the repository.")},
+				{"bytes", count("")},
+				{"at_most", truth("Whether blocks that the node has are not fetched; how many those are shows later.")},
+			}, "for", "target", "bytes"))},
+			{"steps", list(str("A change of the node, in words; they are made in this order."))},
+		}, "action", "running", "steps")},
 		{"UpdateHistory", list(record(object{
 			{"time", moment("")},
 			{"kind", str("An action, or `kept` and `failed` for what became of a version.")},

@@ -41,6 +41,14 @@ func updateRoutes() []Route {
 			Params:  []Param{number(inQuery("limit", "How many; 50 without it, 0 for all that are kept."))},
 			Status:  http.StatusOK, Type: typeJSON, Answer: "UpdateHistory", Refuses: []problem.Kind{problem.InvalidParameter, problem.NoUpdater},
 		},
+		{
+			Method: "POST", Path: "/updates/plan", Role: Operator, handle: (*Server).planUpdate,
+			Summary: "What an action would fetch and do",
+			About: "The node looks at the repository, which takes as long as it takes, and keeps nothing of what it sees. " +
+				"It is refused where the action would be. For prepare it says what that does after a refresh.",
+			Params: []Param{inQuery("action", "Which one.", plannedActions...), paramVersion, paramNoWaves, paramReboot},
+			Status: http.StatusOK, Type: typeJSON, Answer: "UpdatePlan", Refuses: append([]problem.Kind{problem.NothingStaged}, chooses...),
+		},
 		action("/actions/refresh-updates", "Look which updates there are", "", chooses, (*Server).refreshUpdates, paramVersion, paramNoWaves),
 		action("/actions/prepare-update", "Write the chosen version into the slot that does not run",
 			"Work that was interrupted goes on where it was.", chooses, (*Server).prepareUpdate, paramVersion, paramNoWaves),

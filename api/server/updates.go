@@ -165,6 +165,44 @@ func refusedUpdate(a updater.Action, answer updater.Answer) *problem.Problem {
 	return p
 }
 
+// plannedActions are those that a plan can be made for.
+var plannedActions = []string{
+	string(updater.Apply), string(updater.Refresh), string(updater.Prepare), string(updater.Activate), string(updater.Deactivate), string(updater.Rollback),
+}
+
+// planning is how long a node may take to look at its repository: a little longer than
+// the updater is waited for.
+const planning = 6 * time.Minute
+
+// planUpdate answers POST /updates/plan.
+func (s *Server) planUpdate(c *call) error {
+	u, err := s.updater()
+	if err != nil {
+		return err
+	}
+	action, err := c.query.choice("action", plannedActions...)
+	if err != nil {
+		return err
+	}
+	r, err := c.updateRequest(updater.Action(action))
+	if err != nil {
+		return err
+	}
+	r.DryRun = true
+	if err := c.deadline(time.Now().Add(planning)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	answer, err := u.Ask(c.r.Context(), r, nil)
+	if err != nil {
+		s.opt.Log.Error("no updater", "action", r.Action, "err", err)
+		return problem.New(problem.UpdateFailed, "the updater does not answer: %v", err)
+	}
+	if answer.Plan == nil {
+		return refusedUpdate(r.Action, answer)
+	}
+	return c.sendJSON(answer.Plan)
+}
+
 // getUpdateStatus answers GET /updates/status.
 func (s *Server) getUpdateStatus(c *call) error {
 	u, err := s.updater()

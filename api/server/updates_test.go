@@ -152,6 +152,26 @@ func TestUpdateActions(t *testing.T) {
 	}
 }
 
+// A plan begins nothing, and is refused as the action would be.
+func TestUpdatePlan(t *testing.T) {
+	plan := &updater.Plan{Action: updater.Apply, Running: "1.0.0", Version: "1.1.0", From: []string{"https://updates.example.org/targets"}, Steps: []string{"reboot"}}
+	u := &fakeUpdater{answer: updater.Answer{Plan: plan}}
+	n := startUpdating(t, u)
+	const want = `{"action":"apply","running":"1.0.0","version":"1.1.0","from":["https://updates.example.org/targets"],"steps":["reboot"]}`
+	if got := n.must("POST /updates/plan?action=apply&version=1.1.0&reboot=1", "", "").body; got != want {
+		t.Errorf("GET: %s, want %s", got, want)
+	}
+	if len(u.asked) != 1 || !u.asked[0].DryRun || u.asked[0].Version != "1.1.0" || !u.asked[0].Reboot {
+		t.Errorf("asked %+v, want one dry run", u.asked)
+	}
+	u.answer = updater.Answer{Code: updater.NotAllowed, Detail: "the state is Idle"}
+	for line, status := range map[string]int{"POST /updates/plan?action=activate": http.StatusConflict, "POST /updates/plan?action=cancel": http.StatusBadRequest} {
+		if a := n.do(request{line: line}); a.status != status {
+			t.Errorf("%s: %d %s, want %d", line, a.status, a.body, status)
+		}
+	}
+}
+
 // The statuses are those of api.md 7.1.
 func TestUpdateRefusals(t *testing.T) {
 	tests := []struct {
@@ -202,7 +222,7 @@ func TestUpdateParameters(t *testing.T) {
 
 func TestNoUpdater(t *testing.T) {
 	n := start(t)
-	for _, line := range []string{"GET /updates/status", "GET /updates/history", "POST /actions/refresh-updates", "POST /updates/bundle"} {
+	for _, line := range []string{"GET /updates/status", "GET /updates/history", "POST /updates/plan", "POST /actions/refresh-updates", "POST /updates/bundle"} {
 		if a := n.do(request{line: line, body: "x"}); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "no-updater") {
 			t.Errorf("%s: %d %s, want 503 no-updater", line, a.status, a.body)
 		}

@@ -23,8 +23,11 @@ const (
 )
 
 // patience is how long the updater may take to answer once it has everything, and
-// to take the next piece of a bundle.
-const patience = time.Minute
+// to take the next piece of a bundle, and planPatience how long to answer a dry run.
+const (
+	patience     = time.Minute
+	planPatience = 5 * time.Minute // it looks at the repository first
+)
 
 // ErrNoStatus says that the updater has never done anything.
 var ErrNoStatus = errors.New("updates were never looked for")
@@ -89,7 +92,11 @@ func (c *Client) ask(ctx context.Context, r Request, bundle io.Reader) (Answer, 
 		return Answer{}, fault
 	}
 	// Also after a failure to send: whoever refuses does not read on.
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil && ctx.Err() == nil {
+	wait := patience
+	if r.DryRun {
+		wait = planPatience
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil && ctx.Err() == nil {
 		conn.Close()
 	}
 	got := <-answered

@@ -35,6 +35,9 @@ type Request struct {
 	// BundleSize is the length of the bundle in bytes that follows the request. Zero
 	// means that the update comes from the repository of the settings.
 	BundleSize int64 `json:"bundle_size,omitempty"`
+	// DryRun asks for what would be done. The answer has a Plan, comes when the
+	// repository was looked at, and nothing has changed then.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // A Code says why a request is not begun.
@@ -56,6 +59,7 @@ type Answer struct {
 	Code   Code   `json:"code,omitempty"`
 	Detail string `json:"detail,omitempty"` // for a person
 	Hint   string `json:"hint,omitempty"`   // what would help
+	Plan   *Plan  `json:"plan,omitempty"`   // of a dry run, which begins nothing
 }
 
 // A State is how far the node is with an update, see api.md 7.2.

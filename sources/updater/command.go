@@ -9,7 +9,6 @@ package updater
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +33,7 @@ type options struct {
 	node   node
 	output string
 	clock  string
-	pause  time.Duration
-	dryRun bool
+	net    download.Options // what of them is said
 }
 
 // engine returns what does the work.
@@ -44,7 +42,7 @@ func (o *options) engine(cmd *cobra.Command) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.download.Pause = o.pause
+	e.download = o.net
 	if e.now, err = o.now(); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -102,7 +100,8 @@ and auto do in this process what the settings API has done by the service.`,
 	f.StringVar(&opt.node.socket, "socket", updater.Socket, "`SOCKET` of the service")
 	f.StringVar(&opt.node.power, "power", powerSocket, "`SOCKET` of the power service")
 	f.StringVar(&opt.clock, "clock", "", "act as if it were `TIME`, to try out what a wrong clock leads to")
-	f.DurationVar(&opt.pause, "pause", 0, "wait `TIME` after something could not be fetched for the first time (default 500ms)")
+	f.DurationVar(&opt.net.Pause, "pause", 0, "wait `TIME` after something could not be fetched for the first time (default 500ms)")
+	f.DurationVar(&opt.net.Patience, "patience", 0, "give a server up from which next to nothing comes for `TIME` (default 30s)")
 	cmd.AddCommand(opt.serveCommand(), opt.autoCommand(), opt.wakeCommand(), opt.cancelCommand(), opt.statusCommand(), opt.historyCommand())
 	cmd.AddCommand(opt.actionCommands()...)
 	return cmd
@@ -144,7 +143,7 @@ asked for a while.`,
 			if err != nil {
 				return err
 			}
-			s := service{node: o.node, log: journallog.New(cmd.ErrOrStderr()), idle: idle, group: readers(), download: download.Options{Pause: o.pause}}
+			s := service{node: o.node, log: journallog.New(cmd.ErrOrStderr()), idle: idle, group: readers(), download: o.net}
 			return s.serve(cmd.Context(), l)
 		},
 	}
@@ -159,11 +158,11 @@ func (o *options) actionCommands() []*cobra.Command {
 		short  string
 		flags  string // which of them it has
 	}{
-		{updater.Refresh, "Look which versions there are, and choose", "vb"},
-		{updater.Prepare, "Write the chosen version into the slot that does not run", "vb"},
+		{updater.Refresh, "Look which versions there are, and choose", "vbd"},
+		{updater.Prepare, "Write the chosen version into the slot that does not run", "vbd"},
 		{updater.Activate, "Have the next boot try what is prepared", "d"},
 		{updater.Deactivate, "Take an activation back", "d"},
-		{updater.Apply, "Refresh, prepare and activate", "vbr"},
+		{updater.Apply, "Refresh, prepare and activate", "vbrd"},
 		{updater.Rollback, "Have the next boot be one of the version before", "rd"},
 	}
 	var out []*cobra.Command
@@ -183,7 +182,7 @@ func (o *options) actionCommands() []*cobra.Command {
 			case 'b':
 				f.StringVar(&bundle, "bundle", "", "take the update from `FILE`, not from the network")
 			case 'd':
-				f.BoolVar(&o.dryRun, "dry-run", false, "print what would be done")
+				f.BoolVar(&r.DryRun, "dry-run", false, "print what would be fetched and done, and change nothing")
 			case 'r':
 				f.BoolVar(&r.Reboot, "reboot", false, "reboot at the end")
 			}
@@ -211,6 +210,9 @@ func (o *options) act(cmd *cobra.Command, r updater.Request, bundle string) erro
 		return err
 	}
 	defer unlock()
+	if r.DryRun {
+		return o.foresee(cmd, r, bundle)
+	}
 	e, err := o.engine(cmd)
 	if err != nil {
 		return err
@@ -222,13 +224,6 @@ func (o *options) act(cmd *cobra.Command, r updater.Request, bundle string) erro
 	if f := e.allow(r); f != nil {
 		return f
 	}
-	if o.dryRun {
-		p, err := e.preview(r)
-		if err == nil {
-			_, err = fmt.Fprint(cmd.OutOrStdout(), p)
-		}
-		return err
-	}
 	if bundle != "" {
 		if bundle, err = o.take(bundle); err != nil {
 			return err
@@ -238,6 +233,30 @@ func (o *options) act(cmd *cobra.Command, r updater.Request, bundle string) erro
 		return err
 	}
 	return o.print(cmd.OutOrStdout(), e.store.now())
+}
+
+// foresee prints what r would do.
+func (o *options) foresee(cmd *cobra.Command, r updater.Request, bundle string) (err error) {
+	shadow := *o
+	var drop func() error
+	if shadow.node, drop, err = o.node.shadowed(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	e, err := shadow.engine(cmd)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	p, err := e.plan(cmd.Context(), r, bundle)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		return encode(cmd.OutOrStdout(), p)
+	}
+	_, err = fmt.Fprint(cmd.OutOrStdout(), p)
+	return err
 }
 
 // take copies a bundle to where it is kept until it is staged.
@@ -310,84 +329,6 @@ func ask(ctx context.Context, c *updater.Client, r updater.Request) error {
 	}
 	if !a.Begun {
 		return &refusal{code: a.Code, detail: a.Detail, hint: a.Hint}
-	}
-	return nil
-}
-
-func (o *options) statusCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "status", Short: "Print how updates stand", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.checkOutput(); err != nil {
-				return err
-			}
-			s, err := o.client().Status()
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), s)
-		},
-	}
-	o.printing(cmd)
-	return cmd
-}
-
-func (o *options) historyCommand() *cobra.Command {
-	limit := 0
-	cmd := &cobra.Command{
-		Use: "history", Short: "Print what was done, the newest first", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.checkOutput(); err != nil {
-				return err
-			}
-			events, err := o.client().History(limit)
-			if err != nil {
-				return err
-			}
-			if o.output == "json" {
-				return encode(cmd.OutOrStdout(), events)
-			}
-			for _, e := range events {
-				how := "done"
-				if !e.OK {
-					how = "failed: " + e.Detail
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %-10s  %-12s  %s\n", e.Time.Format(time.RFC3339), e.Kind, e.Version, how)
-			}
-			return nil
-		},
-	}
-	cmd.Flags().IntVar(&limit, "limit", 0, "print at most `N` events")
-	o.printing(cmd)
-	return cmd
-}
-
-func encode(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// print prints a status.
-func (o *options) print(w io.Writer, s updater.Status) error {
-	if o.output == "json" {
-		return encode(w, s)
-	}
-	fmt.Fprintf(w, "state: %s\n", s.State)
-	if s.ActivePartition != nil {
-		fmt.Fprintf(w, "running: %s\n", s.ActivePartition.Image.Version)
-	}
-	if s.ChosenUpdate != nil {
-		fmt.Fprintf(w, "chosen: %s\n", s.ChosenUpdate.Version)
-	}
-	if s.StagingPartition != nil {
-		fmt.Fprintf(w, "staged: %s\n", s.StagingPartition.Image.Version)
-	}
-	if s.Waiting != "" {
-		fmt.Fprintf(w, "waiting: %s\n", s.Waiting)
-	}
-	if p := s.Progress; p != nil && p.Total > 0 {
-		fmt.Fprintf(w, "bytes: %d patched, %d reused, %d fetched of %d; %d received\n", p.Patched, p.Reused, p.Fetched, p.Total, p.Received)
 	}
 	return nil
 }

@@ -110,8 +110,8 @@ func (e *engine) mayPrepare(r updater.Request) *refusal {
 	switch {
 	case s.State == updater.Ready:
 		return notIn(s.State, r.Action, "deactivate first, or reboot")
-	case r.Version != "" || r.BundleSize > 0:
-		return e.mayWrite() // it says what
+	case r.Version != "" || r.BundleSize > 0 || r.DryRun:
+		return e.mayWrite() // it says what, or looks
 	case s.State == updater.Idle:
 		return notIn(s.State, r.Action, "refresh first")
 	case s.ChosenUpdate == nil:
@@ -204,24 +204,38 @@ func (e *engine) apply(ctx context.Context, r updater.Request, bundle string) (e
 	if chosen == nil {
 		return e.nothing(r, bundle)
 	}
-	there := s.StagingPartition != nil && s.StagingPartition.Image.Version == chosen.Version.String()
-	switch {
-	case s.State == updater.Ready && there:
-		return e.reboot(ctx, r)
-	case s.State == updater.Ready:
+	c := courseTo(chosen.Version, s)
+	if c.deactivate {
 		if err := e.deactivate(); err != nil {
 			return err
 		}
 	}
-	if s.State != updater.Staged || !there {
+	if c.stage {
 		if err := e.stage(ctx, f, *chosen); err != nil {
 			return err
 		}
 	}
-	if err := e.activate(); err != nil {
-		return err
+	if c.activate {
+		if err := e.activate(); err != nil {
+			return err
+		}
 	}
 	return e.reboot(ctx, r)
+}
+
+// A course is what an apply has to do, in this order.
+type course struct{ deactivate, stage, activate bool }
+
+// courseTo returns what leads to a version from how updates stand.
+func courseTo(v update.Version, s updater.Status) course {
+	there := s.StagingPartition != nil && s.StagingPartition.Image.Version == v.String()
+	switch {
+	case s.State == updater.Ready && there:
+		return course{}
+	case s.State == updater.Ready:
+		return course{deactivate: true, stage: true, activate: true}
+	}
+	return course{stage: s.State != updater.Staged || !there, activate: true}
 }
 
 // nothing is how a request ends for which there is no version: well, unless it named

@@ -17,13 +17,7 @@ const migrationsDir = "migrations"
 // migrations fetches what leads to the settings of the release, and what leads back
 // from those of the version that runs.
 func (s *stager) migrations(ctx context.Context) error {
-	want := map[string]string{}
-	if s.rel.Migrations != "" {
-		want[s.rel.Version.String()] = s.rel.Migrations
-	}
-	if now, ok := s.f.manifest.Find(s.e.facts.variant, s.e.facts.arch, s.e.facts.version); ok && now.Migrations != "" {
-		want[now.Version.String()] = now.Migrations
-	}
+	want := s.wantedMigrations()
 	dir, err := rootOf(filepath.Join(s.e.node.dir(), migrationsDir), 0o755)
 	if err != nil {
 		return err
@@ -38,6 +32,19 @@ func (s *stager) migrations(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wantedMigrations returns the targets with migrations, by the version that each leads
+// to.
+func (s *stager) wantedMigrations() map[string]string {
+	want := map[string]string{}
+	if s.rel.Migrations != "" {
+		want[s.rel.Version.String()] = s.rel.Migrations
+	}
+	if now, ok := s.f.manifest.Find(s.e.facts.variant, s.e.facts.arch, s.e.facts.version); ok && now.Migrations != "" {
+		want[now.Version.String()] = now.Migrations
+	}
+	return want
 }
 
 const migrationSuffix = ".toml"

@@ -26,6 +26,7 @@ type node struct {
 	lock    string
 	socket  string
 	power   string // the socket of the power service
+	shadow  string // a directory in place of dir(), see shadowed; empty for none
 }
 
 func (n node) machine() slots.Machine {
@@ -33,7 +34,12 @@ func (n node) machine() slots.Machine {
 }
 
 // dir returns where the updater keeps what outlives reboots.
-func (n node) dir() string { return filepath.Join(n.private, "updates") }
+func (n node) dir() string {
+	if n.shadow != "" {
+		return n.shadow
+	}
+	return filepath.Join(n.private, "updates")
+}
 
 func (n node) openDisk() (*slotdisk.Disk, error) {
 	if n.disk != "" {
@@ -76,8 +82,8 @@ type place struct {
 	closers            []io.Closer
 }
 
-// open opens both slots.
-func (n node) open(v slots.View) (_ *place, err error) {
+// open opens both slots, the one that does not run as access says.
+func (n node) open(v slots.View, access esp.Access) (_ *place, err error) {
 	to, err := v.Inactive()
 	if err != nil {
 		return nil, err
@@ -96,12 +102,16 @@ func (n node) open(v slots.View) (_ *place, err error) {
 		return nil, err
 	}
 	p.closers = append(p.closers, p.disk)
+	other := p.disk.Part
+	if access == esp.Read {
+		other = p.disk.ReadPart
+	}
 	i := slices.IndexFunc(v.Slots, func(s slots.Slot) bool { return s.Root == v.Boot.Root })
 	for _, s := range []struct {
 		slot       string
 		data, tree **slotdisk.Part
 		open       func(string) (*slotdisk.Part, error)
-	}{{to.Name, &p.data, &p.tree, p.disk.Part}, {v.Slots[i].Name, &p.ranData, &p.ranTree, p.disk.ReadPart}} {
+	}{{to.Name, &p.data, &p.tree, other}, {v.Slots[i].Name, &p.ranData, &p.ranTree, p.disk.ReadPart}} {
 		data, tree := slotdisk.Names(s.slot)
 		if *s.data, err = s.open(data); err != nil {
 			return nil, err

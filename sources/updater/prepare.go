@@ -18,10 +18,7 @@ const (
 
 // prepare writes the chosen version into the slot that does not run.
 func (e *engine) prepare(ctx context.Context, r updater.Request, bundleFile string) (err error) {
-	if r.Version == "" && bundleFile == "" {
-		return e.prepareChosen(ctx)
-	}
-	f, chosen, err := e.refresh(ctx, r, bundleFile)
+	f, chosen, err := e.find(ctx, r, bundleFile)
 	if err != nil {
 		return err
 	}
@@ -32,27 +29,35 @@ func (e *engine) prepare(ctx context.Context, r updater.Request, bundleFile stri
 	return e.stage(ctx, f, *chosen)
 }
 
-// prepareChosen prepares what an earlier refresh chose, if it is still to be
-// had.
-func (e *engine) prepareChosen(ctx context.Context) (err error) {
+// find returns the repository, which the caller closes, and what r is to install:
+// for a prepare that names nothing what an earlier refresh chose, otherwise what a
+// refresh chooses now, or nil. A prepare is foreseen as if a refresh came first.
+func (e *engine) find(ctx context.Context, r updater.Request, bundleFile string) (*found, *update.Release, error) {
+	if r.Action == updater.Prepare && r.Version == "" && bundleFile == "" && !r.DryRun {
+		return e.chosenBefore(ctx)
+	}
+	return e.refresh(ctx, r, bundleFile)
+}
+
+// chosenBefore returns what an earlier refresh chose, if it is still to be had.
+func (e *engine) chosenBefore(ctx context.Context) (_ *found, _ *update.Release, err error) {
 	s := e.store.now()
 	if s.ChosenUpdate == nil {
-		return errNothing
+		return nil, nil, errNothing
 	}
 	want, err := update.ParseVersion(s.ChosenUpdate.Version)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	f, err := e.open(ctx, e.keptBundle())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
 	rel, err := e.offered(f.manifest, want)
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, f.close())
 	}
-	return e.stage(ctx, f, rel)
+	return f, &rel, nil
 }
 
 // offered returns the release that was chosen, if it may still be installed. That

@@ -109,6 +109,11 @@ func (s *service) answer(ctx context.Context, c *net.UnixConn) error {
 	if err != nil {
 		return reply(c, err)
 	}
+	if r.DryRun {
+		p, err := s.foresee(run, r)
+		release()
+		return answerWith(c, updater.Answer{Plan: p}, err)
+	}
 	e, err := s.ready(r)
 	if err != nil {
 		release()
@@ -215,6 +220,25 @@ func (s *service) ready(r updater.Request) (*engine, error) {
 	return e, nil
 }
 
+// foresee returns what r would do.
+func (s *service) foresee(ctx context.Context, r updater.Request) (_ *updater.Plan, err error) {
+	if r.BundleSize != 0 {
+		return nil, refuse(updater.Invalid, "a dry run takes no bundle")
+	}
+	shadow, drop, err := s.node.shadowed()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	e, err := newEngine(shadow, s.group, s.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	e.download = s.download
+	return e.plan(ctx, r, "")
+}
+
 // spool takes the bundle that follows a request. It returns the name of its file, or
 // nothing.
 func (s *service) spool(ctx context.Context, e *engine, c *net.UnixConn, in io.Reader, r updater.Request) (_ string, err error) {
@@ -273,10 +297,12 @@ func (p *patient) Read(b []byte) (int, error) {
 }
 
 // reply answers, with err as the reason why nothing is begun.
-func reply(c net.Conn, err error) error {
-	a := updater.Answer{Begun: err == nil}
+func reply(c net.Conn, err error) error { return answerWith(c, updater.Answer{Begun: true}, err) }
+
+// answerWith answers with a, unless there is an err.
+func answerWith(c net.Conn, a updater.Answer, err error) error {
 	if err != nil {
-		a.Code, a.Detail = updater.Failed, err.Error()
+		a = updater.Answer{Code: updater.Failed, Detail: err.Error()}
 		if f, ok := errors.AsType[*refusal](err); ok {
 			a.Code, a.Detail, a.Hint = f.code, f.detail, f.hint
 		}

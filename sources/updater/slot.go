@@ -39,6 +39,10 @@ func (s *stager) vacate(context.Context) error {
 
 // fill writes the tree and the image.
 func (s *stager) fill(ctx context.Context) error {
+	// What is there counts if the disk has it. The kernel gives from memory what it once
+	// failed to write, and has forgotten that it failed.
+	s.place.data.Forget()
+	s.place.tree.Forget()
 	f, err := os.Open(s.tree)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/update"
 	"github.com/bulkhead-os/bulkhead/sources/internal/esp"
+	"github.com/bulkhead-os/bulkhead/sources/internal/repoclient"
 	"github.com/bulkhead-os/bulkhead/sources/internal/slots"
 	"github.com/bulkhead-os/bulkhead/sources/internal/slotwriter"
 )
@@ -47,12 +48,8 @@ func (s *stager) small(ctx context.Context, image update.Image, old io.ReaderAt)
 // patchFile returns a verified patch for an image that would otherwise cost so many
 // bytes, if it could be had. Without one, or where it cannot be had, there are other ways.
 func (s *stager) patchFile(ctx context.Context, image update.Image, instead int64) (string, bool) {
-	p, ok := s.rel.Patch(image, s.e.facts.version)
+	t, ok := s.patchTarget(ctx, image, instead)
 	if !ok {
-		return "", false
-	}
-	t, err := s.f.client.Target(ctx, p.Target)
-	if err != nil || t.Length >= instead && s.had(ctx, image) {
 		return "", false
 	}
 	file, err := s.spool.fetch(ctx, s.f.source, t)
@@ -61,6 +58,16 @@ func (s *stager) patchFile(ctx context.Context, image update.Image, instead int6
 		return "", false
 	}
 	return file, true
+}
+
+// patchTarget returns the patch for an image, if there is one that costs less.
+func (s *stager) patchTarget(ctx context.Context, image update.Image, instead int64) (repoclient.Target, bool) {
+	p, ok := s.rel.Patch(image, s.e.facts.version)
+	if !ok {
+		return repoclient.Target{}, false
+	}
+	t, err := s.f.client.Target(ctx, p.Target)
+	return t, err == nil && (t.Length < instead || !s.had(ctx, image))
 }
 
 // had reports whether an image can be had as a whole: a bundle may have patches only.

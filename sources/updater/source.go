@@ -25,6 +25,8 @@ type source interface {
 	repoclient.Source
 	// Blob returns the file of a target.
 	Blob(t repoclient.Target) (slotwriter.Blob, error)
+	// Places returns where targets are taken from, the first one first.
+	Places() []string
 	// Received returns how many bytes have come.
 	Received() int64
 	Close() error
@@ -73,6 +75,8 @@ func (s *server) Blob(t repoclient.Target) (slotwriter.Blob, error) {
 }
 
 func join(base, name string) string { return strings.TrimRight(base, "/") + "/" + name }
+
+func (s *server) Places() []string { return s.targets }
 
 func (s *server) Received() int64 { return s.client.Received() }
 
@@ -165,6 +169,8 @@ func (b *bundle) Blob(t repoclient.Target) (slotwriter.Blob, error) {
 	}
 	return section{r}, nil
 }
+
+func (b *bundle) Places() []string { return []string{"bundle " + b.file.Name()} }
 
 func (b *bundle) Received() int64 { return b.received }
 

@@ -42,7 +42,7 @@ func (s *stager) run(ctx context.Context) (err error) {
 	if _, err := s.view.Inactive(); err != nil {
 		return err
 	}
-	if s.place, err = s.e.node.open(s.view); err != nil {
+	if s.place, err = s.e.node.open(s.view, esp.Write); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.place.Close()) }()
@@ -69,8 +69,16 @@ func (s *stager) run(ctx context.Context) (err error) {
 	return s.clean()
 }
 
-// plan finds out how large everything is, and refuses what cannot fit.
-func (s *stager) plan(ctx context.Context) (err error) {
+// plan finds out what is to be written, and removes what is no longer wanted.
+func (s *stager) plan(ctx context.Context) error {
+	if err := s.measure(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.forget(ctx), s.roomForBoot(ctx))
+}
+
+// measure finds out how large everything is, and refuses what cannot fit.
+func (s *stager) measure(ctx context.Context) (err error) {
 	if s.root, err = verity.ParseRootHash(s.rel.RootHash); err != nil {
 		return err
 	}
@@ -98,7 +106,7 @@ func (s *stager) plan(ctx context.Context) (err error) {
 		return fmt.Errorf("%s has %d bytes, want a multiple of %d", s.image.Name, s.image.Length, slotwriter.BlockSize)
 	}
 	s.e.progress.set(func(p *updater.Progress) { p.Total = total })
-	return errors.Join(s.forget(ctx), s.roomForBoot(ctx))
+	return nil
 }
 
 // forget removes what was fetched for other releases.

@@ -143,24 +143,10 @@ func (t Tree) make(ctx context.Context) (err error) {
 // files. apt works with state of its own below dir, in which nothing is
 // installed yet; of this machine it only takes the way to the network.
 func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
-	from, err := findMirror(ctx)
-	if err != nil {
+	if err := t.index(ctx, dir); err != nil {
 		return nil, err
 	}
 	archives := filepath.Join(dir, "cache", "archives")
-	for _, d := range []string{filepath.Join(archives, "partial"), filepath.Join(dir, "lists", "partial")} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, err
-		}
-	}
-	for name, text := range map[string]string{"status": "", "sources.list": t.sources(from)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	if err := apt(ctx, dir, "update"); err != nil {
-		return nil, err
-	}
 	if t.Lock != nil {
 		if err := t.downloadLocked(ctx, dir, archives); err != nil {
 			return nil, err
@@ -169,6 +155,26 @@ func (t Tree) download(ctx context.Context, dir string) ([]string, error) {
 		return nil, err
 	}
 	return filepath.Glob(filepath.Join(archives, "*.deb"))
+}
+
+// index fetches what the archive says that it has. apt keeps that below dir.
+func (t Tree) index(ctx context.Context, dir string) error {
+	from, err := findMirror(ctx)
+	if err != nil {
+		return err
+	}
+	archives := filepath.Join(dir, "cache", "archives")
+	for _, d := range []string{filepath.Join(archives, "partial"), filepath.Join(dir, "lists", "partial")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{"status": "", "sources.list": t.sources(from)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return apt(ctx, dir, "update")
 }
 
 func (t Tree) sources(from mirror) string {
@@ -184,7 +190,13 @@ func apt(ctx context.Context, dir string, args ...string) error {
 
 // aptIn runs apt-get in the directory at in, with its state below dir.
 func aptIn(ctx context.Context, in, dir string, args ...string) error {
-	words := []string{"apt-get", "--yes", "--quiet"}
+	return run.Command{Dir: in, Args: slices.Concat([]string{"apt-get", "--yes", "--quiet"}, aptOptions(dir), args), Env: aptEnvironment}.Run(ctx)
+}
+
+var aptEnvironment = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
+
+// aptOptions make a program of apt's have its state below dir.
+func aptOptions(dir string) (words []string) {
 	for _, o := range []string{
 		"Dir::State=" + dir,
 		"Dir::State::status=" + filepath.Join(dir, "status"),
@@ -201,7 +213,7 @@ func aptIn(ctx context.Context, in, dir string, args ...string) error {
 	} {
 		words = append(words, "-o", o)
 	}
-	return run.Command{Dir: in, Args: append(words, args...), Env: []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}}.Run(ctx)
+	return words
 }
 
 // unpack unpacks archives into dir, drops what no program reads, and notes what

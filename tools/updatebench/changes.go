@@ -2,7 +2,6 @@ package updatebench
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bulkhead-os/bulkhead/tools/debtree"
 	"github.com/bulkhead-os/bulkhead/tools/image"
 	"github.com/bulkhead-os/bulkhead/tools/updatetest"
 )
@@ -21,13 +19,6 @@ const (
 	// earlier is the version of the image with libraries from before.
 	earlier = "0.9.0"
 )
-
-// libraries are the versions of three libraries from before security updates. A
-// mirror keeps such a version until the next point release of Debian: then newer
-// ones are to be written here, or a mirror is named that keeps all.
-//
-//go:embed libraries.json
-var libraries []byte
 
 // An edit changes one file of our programs.
 type edit struct {
@@ -107,15 +98,7 @@ func (b *bench) changes(ctx context.Context) error {
 			return err
 		}
 	}
-	old, err := b.withOldLibraries(ctx, base)
-	if errors.Is(err, debtree.ErrGone) {
-		b.add("update of three libraries", "≤ 4 %", "the mirror has the old versions no more", false)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return b.compare(ctx, "three libraries updated", old, base, 4, 10)
+	return b.libraries(ctx, base)
 }
 
 // build builds the image of the default variant with edits of our programs.
@@ -169,34 +152,6 @@ func (b *bench) overlay(edits []edit) (string, error) {
 	}
 	name := filepath.Join(dir, "overlay.json")
 	return name, os.WriteFile(name, text, 0o644)
-}
-
-// withOldLibraries builds the image with three libraries as they were before.
-func (b *bench) withOldLibraries(ctx context.Context, base updatetest.Release) (updatetest.Release, error) {
-	var lock image.Lock
-	var old debtree.Record
-	text, err := os.ReadFile(filepath.Join(base.Dir, image.LockFile))
-	if err == nil {
-		err = errors.Join(json.Unmarshal(text, &lock), json.Unmarshal(libraries, &old))
-	}
-	if err != nil {
-		return updatetest.Release{}, err
-	}
-	for _, o := range old {
-		for i, p := range lock.Debian {
-			if p.Name == o.Name {
-				lock.Debian[i] = o
-			}
-		}
-	}
-	if text, err = json.Marshal(lock); err != nil {
-		return updatetest.Release{}, err
-	}
-	file := filepath.Join(b.dir, "lock.json")
-	if err := os.WriteFile(file, text, 0o644); err != nil {
-		return updatetest.Release{}, err
-	}
-	return b.build(ctx, "old", earlier, nil, file)
 }
 
 // compare measures an update with patches and without.

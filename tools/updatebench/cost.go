@@ -56,8 +56,9 @@ func (b *bench) refreshing(ctx context.Context) (err error) {
 	return err
 }
 
-// staging compares the time to put an image into its slot with the time of what
-// cannot be left out.
+// staging compares the speed at which an image is put into its slot with that of what
+// cannot be left out: the slower of hashing and of writing it, each by itself. Above 1 the
+// updater is faster than that, since it hashes with all processors while it writes.
 func (b *bench) staging(ctx context.Context) (err error) {
 	b.progress("updates: staging")
 	first, err1 := updatetest.MakeRelease(b.dir, "1.1.0", updatetest.Image(3, middling))
@@ -66,6 +67,8 @@ func (b *bench) staging(ctx context.Context) (err error) {
 		return err
 	}
 	file := filepath.Join(second.Dir, "root.erofs")
+	speed := func(t time.Duration) float64 { return middling * verity.BlockSize / 1e6 / t.Seconds() }
+	said := map[float64]string{}
 	// In turns: other work on the machine then falls on all of them.
 	ratio, err := median(3, func() (float64, error) {
 		l, err := b.newLab(ctx, false, first, second)
@@ -78,13 +81,15 @@ func (b *bench) staging(ctx context.Context) (err error) {
 		stage, err1 := timed(func() error { return l.Updater(ctx, "prepare") })
 		sum, err2 := timed(func() error { return run.Command{Args: []string{"sha256sum", file}}.Run(ctx) })
 		write, err3 := timed(func() error { return copySynced(file, filepath.Join(b.dir, "copy")) })
-		fmt.Fprintf(b.out, "staging %v, sha256sum %v, write and sync %v\n", stage, sum, write)
-		return float64(max(sum, write)) / float64(stage), errors.Join(err1, err2, err3, l.close())
+		r := float64(max(sum, write)) / float64(stage)
+		said[r] = fmt.Sprintf("%.2f: %.0f MB/s, where sha256sum has %.0f and write and sync %.0f", r, speed(stage), speed(sum), speed(write))
+		fmt.Fprintln(b.out, "staging", said[r])
+		return r, errors.Join(err1, err2, err3, l.close())
 	})
 	if err != nil {
 		return err
 	}
-	b.add("updates: speed of staging 256 MiB that are all new, of min(sha256sum, write and sync), median", "≥ 0.7", fmt.Sprintf("%.2f", ratio), ratio >= 0.7)
+	b.add("updates: speed of staging 256 MiB that are all new, in shares of the slower of sha256sum and write and sync, median", "≥ 0.7", said[ratio], ratio >= 0.7)
 	return errors.Join(os.RemoveAll(first.Dir), os.RemoveAll(second.Dir))
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bulkhead-os/bulkhead/tools/debtree"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -57,24 +56,6 @@ func TestOverlay(t *testing.T) {
 	}
 	if _, err := b.overlay([]edit{{mainFile, "words that are not there", ""}}); err == nil || !strings.Contains(err.Error(), "0 times, want once") {
 		t.Errorf("overlay of what is not there: error %v", err)
-	}
-}
-
-func TestLibraries(t *testing.T) {
-	var old debtree.Record
-	if err := json.Unmarshal(libraries, &old); err != nil {
-		t.Fatal(err)
-	}
-	sources := map[string]bool{}
-	for _, p := range old {
-		name, _, _ := strings.Cut(p.Source, " ")
-		sources[name] = true
-		if p.Name == "" || p.Version == "" || len(p.SHA256) != 64 {
-			t.Errorf("libraries.json: %+v, want name, version and SHA-256", p)
-		}
-	}
-	if len(sources) != 3 {
-		t.Errorf("libraries.json is about the sources %v, want three", sources)
 	}
 }
 

@@ -4,21 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/bulkhead-os/bulkhead/api/cli"
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/api/updater"
-	"github.com/bulkhead-os/bulkhead/models/update"
-	"github.com/bulkhead-os/bulkhead/tools/publish/repo"
 )
 
 // api starts the settings daemon beside the updater as a service, and returns its
@@ -36,23 +32,7 @@ func (b *bench) api() (socket string) {
 		b.must(os.Symlink(at, name))
 	}
 	socket = filepath.Join(dir, "api.sock")
-	cmd := exec.Command(programs.Bulkhead, "apiserver", "--root", dir, "--socket", socket, "--variant", "qemu-dev")
-	var log strings.Builder
-	cmd.Stderr = &log
-	b.must(cmd.Start())
-	b.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			b.Errorf("the daemon ended with %v: %s", err, log.String())
-		}
-	})
-	b.until("the daemon listens", func() bool {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	b.daemon(exec.Command(programs.Bulkhead, "apiserver", "--root", dir, "--socket", socket, "--variant", "qemu-dev"), socket)
 	return socket
 }
 
@@ -126,12 +106,7 @@ func TestFromTheCommandLine(t *testing.T) {
 // A bundle goes through the daemon to the updater without a repository.
 func TestBundleFromTheCommandLine(t *testing.T) {
 	b := newBench(t)
-	bundle := filepath.Join(t.TempDir(), "1.1.0.bundle")
-	v, err := repo.From(b.Publisher.Dir).View(t.Context(), nil, b.Publisher.Now)
-	b.must(err)
-	s := repo.Selector{Variant: Variant, Arch: "x86_64"}
-	b.must(s.Version.UnmarshalText([]byte("1.1.0")))
-	b.must(v.Bundle(t.Context(), s, update.Version{}, bundle))
+	bundle := b.bundle("1.1.0", "")
 	b.server.Close()
 	socket := b.api()
 	if _, stderr, err := b.apiclient(socket, "update", "apply", "--bundle", bundle); err != nil || !strings.Contains(stderr, "sending the bundle: 100 %") {

@@ -2,12 +2,12 @@ package updatetest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/api/updater"
-	"github.com/bulkhead-os/bulkhead/models/update"
 	"github.com/bulkhead-os/bulkhead/tools/publish/repo"
 )
 
@@ -80,6 +79,17 @@ func cutOff(n int) wrong {
 	return altered(func(_ http.Header, body []byte) []byte { return body[:min(n, len(body))] })
 }
 
+// packed is what a proxy makes of an answer that means well.
+func packed(h http.Header, body []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(body) // into memory
+	_ = z.Close()
+	h.Set("Content-Encoding", "gzip")
+	h.Set("Content-Length", fmt.Sprint(b.Len()))
+	return b.Bytes()
+}
+
 func withoutRanges(w http.ResponseWriter, r *http.Request, right http.Handler) {
 	r.Header.Del("Range")
 	right.ServeHTTP(w, r)
@@ -118,6 +128,11 @@ func TestPassingFaults(t *testing.T) {
 			}
 			right.ServeHTTP(w, r)
 		})},
+		{"more than was asked for", on("root.erofs", 0, altered(func(h http.Header, b []byte) []byte {
+			h.Del("Content-Length")
+			return append(b, make([]byte, 100_000)...)
+		}))},
+		{"of unknown length", altered(func(h http.Header, b []byte) []byte { h.Del("Content-Length"); return b })},
 		{"no next root, as an object store says it", on(".root.json", 0, status(http.StatusForbidden))},
 		{"endless", on("manifest.json", 0, func(w http.ResponseWriter, r *http.Request, right http.Handler) {
 			rec := answer(r, right)
@@ -184,6 +199,21 @@ func TestLastingFaults(t *testing.T) {
 			})(w, r, right)
 		})},
 		{"tree is another one", "was signed", on("root.verity", 0, altered(func(_ http.Header, b []byte) []byte { clear(b); return b }))},
+		{"a page to log in at", "it is no metadata", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			_, _ = w.Write([]byte("<html><title>Welcome to our network</title></html>")) // the other side may have gone
+		}},
+		{"packed on the way", "it is another file", on("root.erofs", 0, func(w http.ResponseWriter, r *http.Request, right http.Handler) {
+			r.Header.Del("Range")
+			altered(packed)(w, r, right)
+		})},
+		{"a part that nobody asked for", "206 Partial Content", on("manifest.json", 0, func(w http.ResponseWriter, r *http.Request, right http.Handler) {
+			r.Header.Set("Range", "bytes=0-99")
+			right.ServeHTTP(w, r)
+		})},
+		{"ranges are never right", "416 Requested Range Not Satisfiable", on("root.erofs", 0, status(http.StatusRequestedRangeNotSatisfiable))},
+		{"sent in circles", "sends us on and on", on("targets.json", 0, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		})},
 		{"endless timestamp", "longer than it may be", on("timestamp.json", 0, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
@@ -249,32 +279,6 @@ func TestCutAtManyPoints(t *testing.T) {
 	b.wantNext("1.1.0")
 }
 
-func TestESPFull(t *testing.T) {
-	b := newBench(t)
-	b.Node.Foreign = 3700 << 10
-	b.must(os.Remove(b.path("disk")))
-	b.must(b.Install(b.releases["1.0.0"]))
-	b.wantFailure("not enough room on the file system")
-}
-
-func TestSlotTooSmall(t *testing.T) {
-	b := newBench(t)
-	b.release("1.2.0", Image(9, 1500))
-	b.wantFailure("the slot has room for")
-}
-
-func TestDataFull(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("mount a small file system: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	b := newBench(t)
-	b.must(os.RemoveAll(b.path("data")))
-	b.must(os.Symlink(dir, b.path("data")))
-	b.wantFailure("bytes left, and")
-}
-
 // A clock that is wrong by ten years does not lead to another version, and no longer
 // matters once it is right.
 func TestClock(t *testing.T) {
@@ -299,12 +303,7 @@ func TestClock(t *testing.T) {
 
 func TestBundle(t *testing.T) {
 	b := newBench(t)
-	file := filepath.Join(t.TempDir(), "update.tar")
-	v, err := repo.From(b.Publisher.Dir).View(t.Context(), nil, b.Publisher.Now)
-	b.must(err)
-	s := repo.Selector{Variant: Variant, Arch: "x86_64"}
-	b.must(s.Version.UnmarshalText([]byte("1.1.0")))
-	b.must(v.Bundle(t.Context(), s, update.Version{}, file))
+	file := b.bundle("1.1.0", "")
 	b.server.Close()
 	b.run("apply", "--bundle", file)
 	b.wantState(updater.Ready, "1.1.0")
@@ -347,7 +346,7 @@ func TestMirrors(t *testing.T) {
 		right.ServeHTTP(w, r)
 	})))
 	t.Cleanup(proxy.Close)
-	b.must(b.Configure("http://updates.example.org", fmt.Sprintf("mirrors = [%q, %q]\n[proxy]\nhttps = %q\ndirect = [\"127.0.0.1\"]\n", empty.URL, spoiled.URL, proxy.URL)))
+	b.must(b.Configure("http://updates.example.org", fmt.Sprintf("mirrors = [%q, %q]\n[proxy]\nhttps = %q\ndirect = [\"127.0.0.1\"]\n", empty.URL, spoiled.URL+"/targets", proxy.URL)))
 	b.run("apply")
 	b.wantNext("1.1.0")
 	for _, name := range []string{"empty", "spoiled", "proxy"} {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -229,18 +230,27 @@ func (n Node) same(f *os.File, name, file string) error {
 	if err != nil {
 		return err
 	}
-	want, err := os.ReadFile(file)
+	in, err := os.Open(file)
 	if err != nil {
 		return err
 	}
-	got := make([]byte, len(want))
-	if _, err := f.ReadAt(got, place.Start); err != nil {
-		return err
+	defer in.Close()
+	want, got := make([]byte, mebibyte), make([]byte, mebibyte)
+	for at := place.Start; ; at += mebibyte {
+		m, err := io.ReadFull(in, want)
+		if m == 0 && errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		if _, err := f.ReadAt(got[:m], at); err != nil {
+			return err
+		}
+		if !bytes.Equal(got[:m], want[:m]) {
+			return fmt.Errorf("partition %s is not what %s is", name, filepath.Base(file))
+		}
 	}
-	if !bytes.Equal(got, want) {
-		return fmt.Errorf("partition %s is not what %s is", name, filepath.Base(file))
-	}
-	return nil
 }
 
 // fat returns a file system with a program where the loader looks for them, and a file

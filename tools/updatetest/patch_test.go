@@ -2,7 +2,6 @@ package updatetest
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,10 +68,7 @@ func TestBundleOfPatches(t *testing.T) {
 	changed := append([]byte{}, old...)
 	changed[5000]++
 	b.releaseAs("1.2.0", changed, repo.Addition{Patching: repo.Patching{From: []update.Version{version("1.1.0")}}})
-	file := filepath.Join(t.TempDir(), "update.tar")
-	v, err := repo.From(b.Publisher.Dir).View(t.Context(), nil, b.Publisher.Now)
-	b.must(err)
-	b.must(v.Bundle(t.Context(), repo.Selector{Variant: Variant, Arch: "x86_64", Version: version("1.2.0")}, version("1.1.0"), file))
+	file := b.bundle("1.2.0", "1.1.0")
 	const want = "the bundle is for nodes that run 1.1.0, from which it makes 1.2.0; this one runs 1.0.0"
 	if err := b.Updater(t.Context(), "apply", "--bundle", file); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("apply of a bundle of patches: %v, want %q", err, want)

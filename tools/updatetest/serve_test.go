@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,30 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-os/bulkhead/api/updater"
-	"github.com/bulkhead-os/bulkhead/models/update"
-	"github.com/bulkhead-os/bulkhead/tools/publish/repo"
 )
 
 // service starts the updater as a service, and returns a client of it.
 func (b *bench) service() *updater.Client {
 	b.Helper()
-	cmd := b.Command(context.WithoutCancel(b.Context()), "serve", "--idle", "10m") // that ends before it is cleaned up
-	var log strings.Builder
-	cmd.Stderr = &log
-	b.must(cmd.Start())
-	b.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			b.Errorf("the service ended with %v: %s", err, log.String())
-		}
-	})
-	b.until("the service listens", func() bool {
-		c, err := net.Dial("unix", b.path("run/updater.sock"))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	// The context of the test ends before it is cleaned up.
+	b.daemon(b.Command(context.WithoutCancel(b.Context()), "serve", "--idle", "10m"), b.path("run/updater.sock"))
 	return updater.New(b.Places())
 }
 
@@ -171,12 +153,7 @@ func TestBusyAndCancel(t *testing.T) {
 // A bundle comes over the socket. One that ends too early begins nothing.
 func TestBundleOverSocket(t *testing.T) {
 	b := newBench(t)
-	file := filepath.Join(t.TempDir(), "update.tar")
-	v, err := repo.From(b.Publisher.Dir).View(t.Context(), nil, b.Publisher.Now)
-	b.must(err)
-	s := repo.Selector{Variant: Variant, Arch: "x86_64"}
-	b.must(s.Version.UnmarshalText([]byte("1.1.0")))
-	b.must(v.Bundle(t.Context(), s, update.Version{}, file))
+	file := b.bundle("1.1.0", "")
 	b.server.Close()
 	c := b.service()
 	data, err := os.ReadFile(file)

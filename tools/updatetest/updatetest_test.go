@@ -3,16 +3,22 @@ package updatetest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-os/bulkhead/api/updater"
+	"github.com/bulkhead-os/bulkhead/models/update"
 	"github.com/bulkhead-os/bulkhead/tools/publish/repo"
 )
 
@@ -88,6 +94,45 @@ func (b *bench) releaseAs(version string, root []byte, a repo.Addition) {
 	b.must(b.Publish(b.Context(), r, a))
 }
 
+// daemon starts a program and waits until it listens on a socket. It is ended with the test.
+func (b *bench) daemon(cmd *exec.Cmd, socket string) {
+	b.Helper()
+	name := filepath.Base(cmd.Path)
+	var log strings.Builder
+	cmd.Stderr = &log
+	b.must(cmd.Start())
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("%s ended with %v: %s", name, err, log.String())
+		}
+	})
+	b.until(name+" listens", func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// bundle returns a file with a version for nodes without a network: all of it, or the
+// patches from another one.
+func (b *bench) bundle(version, from string) string {
+	b.Helper()
+	var old update.Version
+	s := repo.Selector{Variant: Variant, Arch: "x86_64"}
+	b.must(s.Version.UnmarshalText([]byte(version)))
+	if from != "" {
+		b.must(old.UnmarshalText([]byte(from)))
+	}
+	file := filepath.Join(b.TempDir(), version+".bundle")
+	v, err := repo.From(b.Publisher.Dir).View(b.Context(), nil, b.Publisher.Now)
+	b.must(err)
+	b.must(v.Bundle(b.Context(), s, old, file))
+	return file
+}
+
 func (b *bench) run(words ...string) {
 	b.Helper()
 	if err := b.Updater(b.Context(), words...); err != nil {
@@ -148,7 +193,11 @@ func TestUpdate(t *testing.T) {
 	}
 	b.wantNext("1.0.0")
 	out, err := b.Command(t.Context(), "activate", "--dry-run").Output()
-	const plan = "remember: version 1.1.0 is to be tried\nrename bulkhead-1.1.0.efi.staged to bulkhead-1.1.0+3.efi: it has 3 tries\n"
+	const plan = `running   1.0.0
+version   1.1.0
+would do  remember: version 1.1.0 is to be tried
+          rename bulkhead-1.1.0.efi.staged to bulkhead-1.1.0+3.efi: it has 3 tries
+`
 	if err != nil || string(out) != plan {
 		t.Errorf("activate --dry-run: %v\n%swant\n%s", err, out, plan)
 	}

@@ -11,10 +11,11 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
+	"github.com/bulkhead-os/bulkhead/models/settings/containers"
 )
 
-// A HealthCheck asks for one thing: the state of a unit, or an answer over HTTP or
-// TCP.
+// A HealthCheck asks for one thing: the state of a unit, an answer over HTTP or
+// TCP, or a command in a container.
 type HealthCheck struct {
 	// The systemd unit that has to be active, with its suffix: "my-agent.service".
 	// A unit that has started once and ended well counts as active only where it
@@ -30,6 +31,14 @@ type HealthCheck struct {
 	// "127.0.0.1:6443". A version that is healthy but cannot reach another machine
 	// is given up: name one only where that is what you want.
 	TCP *Endpoint `setting:"tcp"`
+
+	// The container of settings.containers in which command has to end with status
+	// 0.
+	Container *containers.Name `setting:"container"`
+
+	// The program in the image of the container, with its arguments. Each element is
+	// one word; no shell takes part.
+	Command []scalar.SingleLine `setting:"command"`
 
 	// How long one try may take. If unset, 5s. A check that fails is tried again
 	// until the health deadline.
@@ -66,9 +75,21 @@ func (c HealthCheck) check(p report.Place) {
 	if c.TCP != nil {
 		given = append(given, "tcp")
 	}
+	if c.Container != nil {
+		given = append(given, "container")
+	}
+	switch {
+	case c.Container != nil && len(c.Command) == 0:
+		p.Missing("command", "container is set and command is not, so there is nothing to run in it", "set command to a program and its arguments")
+	case c.Container == nil && len(c.Command) > 0:
+		p.Missing("container", "command is set and container is not, so there is nowhere to run it", "set container to the name of a container of settings.containers")
+	}
 	switch len(given) {
 	case 0:
-		p.Missing("unit", "none of unit, http and tcp is set, so there is nothing to check", "set one of them")
+		if len(c.Command) > 0 {
+			break // which was said
+		}
+		p.Missing("unit", "none of unit, http, tcp and container is set, so there is nothing to check", "set one of them")
 	case 1:
 	default:
 		p.Conflict(given[1], nil, strings.Join(given, " and ")+" are set, and a check asks for one thing", "make a check of its own for each")

@@ -72,7 +72,7 @@ func TestCheckOfHealthChecks(t *testing.T) {
 			return s
 		}()},
 		{name: "nothing", in: one(updates.HealthCheck{}), want: []string{
-			"settings.updates.health-checks.agent.unit: none of unit, http and tcp is set, so there is nothing to check (set one of them)",
+			"settings.updates.health-checks.agent.unit: none of unit, http, tcp and container is set, so there is nothing to check (set one of them)",
 		}},
 		{name: "two things", in: one(updates.HealthCheck{Unit: unit, TCP: tcp}), want: []string{
 			"settings.updates.health-checks.agent.tcp: unit and tcp are set, and a check asks for one thing (make a check of its own for each)",

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bulkhead-os/bulkhead/sources/internal/program"
 )
 
 // File is what is rendered, below the root of a node.
@@ -47,10 +49,12 @@ type Config struct {
 
 // A Check asks for one thing.
 type Check struct {
-	Unit    string `json:"unit,omitempty"`
-	HTTP    string `json:"http,omitempty"`
-	TCP     string `json:"tcp,omitempty"`
-	Timeout Span   `json:"timeout,omitzero"`
+	Unit      string   `json:"unit,omitempty"`
+	HTTP      string   `json:"http,omitempty"`
+	TCP       string   `json:"tcp,omitempty"`
+	Container string   `json:"container,omitempty"` // in which Command is to end well
+	Command   []string `json:"command,omitempty"`
+	Timeout   Span     `json:"timeout,omitzero"`
 }
 
 // A Span is a time.Duration that is written as settings write it.
@@ -99,7 +103,7 @@ func Read(root *os.Root) (Config, error) {
 
 // Run returns what does not work, in the order of the names.
 func (c Config) Run(ctx context.Context, units Units) []string {
-	faults := workloadFaults(ctx, units)
+	faults := workloadFaults(ctx, units, workloadAnswers())
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for name, check := range c.Checks {
@@ -131,6 +135,8 @@ func (c Check) run(ctx context.Context, units Units) error {
 			return err
 		}
 		return conn.Close()
+	case c.Container != "" && len(c.Command) > 0:
+		return inside(ctx, c.Container, c.Command)
 	}
 	return errors.New("it asks for nothing")
 }
@@ -144,6 +150,21 @@ func (c Check) unit(ctx context.Context, units Units) error {
 		return fmt.Errorf("there is no unit %s", c.Unit)
 	case u.Active != active:
 		return fmt.Errorf("unit %s is %s, want active", c.Unit, u.Active)
+	}
+	return nil
+}
+
+// containers is the program that runs commands in containers.
+const containers = "containers"
+
+// insideLimit bounds what is also bounded by the timeout of a check.
+const insideLimit = time.Hour
+
+// inside runs words in the container called name.
+func inside(ctx context.Context, name string, words []string) error {
+	_, err := program.Run(ctx, insideLimit, append([]string{containers, "check", name, "--"}, words...)...)
+	if err != nil {
+		return fmt.Errorf("in container %s: %w", name, err)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func TestWorkload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := (Config{}).Run(t.Context(), tt.units)
+			got := workloadFaults(t.Context(), tt.units, nil)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("faults of the workload (-want +got):\n%s", diff)
 			}
@@ -85,6 +85,31 @@ func TestWorkload(t *testing.T) {
 }
 
 // closedPort returns an address at which nobody listens.
+// What runs and says that it is not well is a fault.
+func TestWorkloadAnswers(t *testing.T) {
+	status := http.StatusOK
+	kubelet := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer kubelet.Close()
+	units := fakeUnits{"kubelet.service": {Loaded: true, Active: "active", WantedBy: atBoot}}
+	run := func(url string) string {
+		return strings.Join(workloadFaults(t.Context(), units, answers{"kubelet.service": url}), "; ")
+	}
+	if got := run(kubelet.URL); got != "" {
+		t.Errorf("faults of a kubelet that is well: %s", got)
+	}
+	status = http.StatusInternalServerError
+	want := "unit kubelet.service runs and is not well: GET " + kubelet.URL + ": 500 Internal Server Error, want a status from 200 to 399"
+	if got := run(kubelet.URL); got != want {
+		t.Errorf("faults of a kubelet that is not well: %q, want %q", got, want)
+	}
+	if got := run("http://" + closedPort(t)); !strings.Contains(got, "connection refused") {
+		t.Errorf("faults of a kubelet that does not answer: %q, want connection refused", got)
+	}
+	if at := workloadAnswers()["kubelet.service"]; at != "http://127.0.0.1:10248/healthz" {
+		t.Errorf("the kubelet is asked at %q", at)
+	}
+}
+
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -109,6 +134,13 @@ func TestChecks(t *testing.T) {
 		"b.service": {Loaded: true, Active: "failed"},
 	}
 	closed := closedPort(t)
+	// It stands for the program that runs commands in containers.
+	standIn := "#!/bin/sh\n[ \"$*\" = \"check web -- /check --well\" ] && exit\necho 'containers: /check ended with exit status 4' >&2\nexit 4\n"
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "containers"), []byte(standIn), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	tests := []struct {
 		name  string
 		check Check
@@ -124,6 +156,8 @@ func TestChecks(t *testing.T) {
 		{"HTTP that hangs", Check{HTTP: plain.URL + "/hangs", Timeout: Span(50 * time.Millisecond)}, "context deadline exceeded"},
 		{"TCP", Check{TCP: plain.Listener.Addr().String()}, ""},
 		{"TCP that is closed", Check{TCP: closed}, "connect: connection refused"},
+		{"container", Check{Container: "web", Command: []string{"/check", "--well"}}, ""},
+		{"container that is not well", Check{Container: "web", Command: []string{"/check"}}, "health check x: in container web: run containers check web -- /check: exit status 4: containers: /check ended with exit status 4"},
 		{"nothing", Check{}, "health check x: it asks for nothing"},
 	}
 	for _, tt := range tests {

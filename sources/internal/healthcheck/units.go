@@ -14,6 +14,15 @@ import (
 // where an image has it and starts it at boot.
 var workload = []string{"containerd.service", "docker.service", "kubelet.service", "ecs.service"}
 
+// answers is where a unit of the workload says how it is. One that runs may still
+// do nothing.
+type answers map[string]string
+
+// workloadAnswers returns where the units of a node answer.
+func workloadAnswers() answers {
+	return answers{"kubelet.service": "http://127.0.0.1:10248/healthz"}
+}
+
 // active is the state of a unit that runs.
 const active = "active"
 
@@ -38,15 +47,19 @@ type Units interface {
 }
 
 // workloadFaults returns a fault for each unit of the workload that does not run
-// and should.
-func workloadFaults(ctx context.Context, units Units) []string {
+// and should, or says itself that it is not well.
+func workloadFaults(ctx context.Context, units Units, at answers) []string {
 	var faults []string
 	for _, name := range workload {
 		u, err := units.Unit(ctx, name)
 		if err != nil {
 			return append(faults, err.Error()) // of all the same
 		}
-		if !u.Loaded || u.Active == active {
+		if u.Loaded && u.Active == active {
+			faults = append(faults, at.fault(ctx, name)...)
+			continue
+		}
+		if !u.Loaded {
 			continue
 		}
 		due, err := isDue(ctx, units, name, slices.DeleteFunc(slices.Clone(workload), func(o string) bool { return o == name }))
@@ -58,6 +71,20 @@ func workloadFaults(ctx context.Context, units Units) []string {
 		}
 	}
 	return faults
+}
+
+// fault returns what a unit that runs says of itself, if that is not good.
+func (a answers) fault(ctx context.Context, name string) []string {
+	url, ok := a[name]
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	defer cancel()
+	if err := get(ctx, url); err != nil {
+		return []string{fmt.Sprintf("unit %s runs and is not well: %v", name, err)}
+	}
+	return nil
 }
 
 // isDue reports whether a unit is started at boot: by a target, or because one
