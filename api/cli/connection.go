@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -39,6 +40,8 @@ func endpointHint(e *client.Unreachable) string {
 		return "the name of the endpoint is not known here; is it written as it should be?"
 	case errors.Is(e, syscall.ECONNREFUSED):
 		return "nothing listens there: " + open
+	case errors.Is(e, syscall.ECONNRESET), errors.Is(e, io.EOF): // by what stands before it, or by itself
+		return "the node may be off, or has only just started; " + open
 	case errors.Is(e, os.ErrDeadlineExceeded), isTimeout(e):
 		return "the node may be off, or something between lets nothing through; " + open
 	case noTLS:
@@ -73,6 +76,8 @@ func rejectedHint(e *client.Rejected) string {
 	switch {
 	case errors.Is(e, client.ErrExpired):
 		return "issue a new one with: apiclient pki issue NAME --role ROLE --force"
+	case errors.Is(e, client.ErrOtherTime):
+		return "the clock of the node is wrong, or that of this machine; a node with network sets its own within minutes"
 	case errors.Is(e, client.ErrUnknownIssuer):
 		return "the node trusts those in settings.api.remote.client-ca; for those of this machine see: apiclient pki show --settings"
 	}

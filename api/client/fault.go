@@ -57,12 +57,13 @@ func (e *OtherFingerprint) Error() string {
 // A Rejected says that a node does not accept the caller's certificate.
 type Rejected struct {
 	Endpoint string
-	Err      error // ErrExpired, ErrUnknownIssuer or another
+	Err      error // ErrExpired, ErrOtherTime, ErrUnknownIssuer or another
 }
 
 // Why a node rejects a certificate.
 var (
 	ErrExpired       = errors.New("it has expired")
+	ErrOtherTime     = errors.New("by the clock of the node it is not valid now")
 	ErrUnknownIssuer = errors.New("the node does not know the CA that issued it")
 )
 

@@ -247,7 +247,7 @@ func alertIn(err error) (error, bool) {
 	case "unknown certificate authority":
 		return ErrUnknownIssuer, true
 	case "expired certificate":
-		return ErrExpired, true
+		return ErrOtherTime, true // by this computer's it is, or it would not have been shown
 	default:
 		return errors.New(text), true
 	}

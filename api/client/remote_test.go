@@ -169,6 +169,7 @@ func TestRemoteFaults(t *testing.T) {
 			return err
 		}
 	}
+	ahead := func(c *tls.Config) { c.Time = func() time.Time { return now.AddDate(10, 0, 0) } }
 	old := func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }
 	elsewhere := k.issue(pki.Request{Name: "far", Role: pki.Server, Addresses: []string{"192.0.2.1", "far.example.org"}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -226,6 +227,11 @@ func TestRemoteFaults(t *testing.T) {
 			"unknown caller, told by the node",
 			client.Remote{Endpoint: node(t, server, both, healthy, silent), Fingerprint: print, Certificate: other.admin()},
 			rejected, "@ does not accept the certificate: bad certificate",
+		},
+		{
+			"clock of the node ahead",
+			client.Remote{Endpoint: node(t, server, both, healthy, ahead), Fingerprint: print, Certificate: admin},
+			rejected, "@ does not accept the certificate: by the clock of the node it is not valid now",
 		},
 		{
 			"a server as caller",

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,5 +34,30 @@ func TestClockBehind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A clock that is ten years ahead keeps everybody out whose certificate ends before
+// that, and only until it is set.
+func TestClockAhead(t *testing.T) {
+	ca := newAuthority(t, "Callers")
+	var ahead atomic.Bool
+	ahead.Store(true)
+	p, at := open(t, hello, ca, func(o *remote.Options) {
+		o.Now = func() time.Time {
+			if ahead.Load() {
+				return time.Now().AddDate(10, 0, 0)
+			}
+			return time.Now()
+		}
+	})
+	alice := as(t, ca.admin(t))
+	if status, body, err := alice.get(at, "/"); err == nil || !strings.Contains(err.Error(), "expired certificate") {
+		t.Errorf("GET / of a node that is ahead: %d %q, %v, want the certificate refused as expired", status, body, err)
+	}
+	within(t, "a line in the log that says why", func() bool { return strings.Contains(p.log.String(), "has expired") })
+	ahead.Store(false)
+	if status, body, err := alice.get(at, "/"); status != 200 {
+		t.Errorf("GET / once its clock is right: %d %q, %v, want 200", status, body, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/bulkhead-os/bulkhead/models/settings/api"
 )
@@ -70,13 +71,14 @@ type policy struct {
 	fingerprint string
 }
 
-// newPolicy returns the policy of c, which shows shown.
-func newPolicy(c Config, shown *tls.Certificate) *policy {
+// newPolicy returns the policy of c, which shows shown and goes by the clock now.
+func newPolicy(c Config, shown *tls.Certificate, now func() time.Time) *policy {
 	p := &policy{config: c, roots: x509.NewCertPool(), fingerprint: fingerprint(shown)}
 	for _, a := range c.Authorities {
 		p.roots.AddCert(a)
 	}
 	p.tls = &tls.Config{
+		Time:         now,
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{*shown},
 		ClientAuth:   tls.RequireAndVerifyClientCert,

@@ -24,6 +24,7 @@ type conn struct {
 	gate    *Gate
 	front   *front
 	address netip.Addr
+	serial  uint64        // later ones have a higher one
 	closing chan struct{} // closed when nothing more is wanted of it
 	retired sync.Once
 	closed  sync.Once
@@ -60,6 +61,14 @@ func (c *conn) note(s http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = s
+}
+
+// idle reports whether no request of the connection is under way: none has come
+// yet, or all were answered.
+func (c *conn) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == http.StateNew || c.state == http.StateIdle
 }
 
 // identify returns who the caller is by p. A chain that led to an authority once

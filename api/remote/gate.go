@@ -67,6 +67,7 @@ type Gate struct {
 	unkept   error                    // why the certificate of its own is not kept
 	conns    map[*conn]struct{}
 	sources  map[netip.Addr]int // how many of conns come from there
+	serial   uint64             // of the last connection
 }
 
 // New returns a gate that listens nowhere.
@@ -177,7 +178,7 @@ func (g *Gate) usePolicy(c Config) {
 		shown = g.ownCertificate()
 	}
 	old := g.policy.Load()
-	p := newPolicy(c, shown)
+	p := newPolicy(c, shown, g.opt.Now)
 	if old != nil && old.equal(p) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -408,6 +409,79 @@ func TestLimits(t *testing.T) {
 			idle[0].Close()
 			within(t, "room for another", func() bool { _, _, err := c.get(at, "/"); return err == nil })
 		})
+	}
+}
+
+// dialFrom connects to at from an address of this computer's own.
+func dialFrom(t *testing.T, from string, at netip.AddrPort) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// A few hosts that take all places and keep them do not shut out another, and do
+// not break off what is under way.
+func TestRoomForOthers(t *testing.T) {
+	ca := newAuthority(t, "Callers")
+	_, at := open(t, hello, ca, func(o *remote.Options) { o.Times.Header = 10 * time.Minute }) // none ends by itself
+	hosts := []string{"127.0.0.2", "127.0.0.3"}
+	var silent []net.Conn
+	for i := range 64 {
+		silent = append(silent, dialFrom(t, hosts[i%2], at))
+	}
+	alice := as(t, ca.admin(t))
+	for range 2 { // the second time over the same connection
+		if _, _, err := alice.get(at, "/"); err != nil {
+			t.Fatalf("GET / while two hosts hold 64 connections: %v", err)
+		}
+	}
+	// One of them has made room, no more, and it is the oldest of its host.
+	ended := make(chan int, len(silent))
+	for i, c := range silent[:4] {
+		go func() {
+			_, _ = c.Read(make([]byte, 1))
+			ended <- i
+		}()
+	}
+	if i := <-ended; i > 1 {
+		t.Errorf("connection %d has made room, want the oldest of one of the hosts", i)
+	}
+	select {
+	case i := <-ended:
+		t.Errorf("connection %d has made room, too", i)
+	default:
+	}
+}
+
+// Whoever has a request under way is not sent away for another.
+func TestRoomIsNotTakenFromTheBusy(t *testing.T) {
+	ca := newAuthority(t, "Callers")
+	h := newHeld()
+	_, at := open(t, h, ca, func(o *remote.Options) { o.Limits.Connections = 2 })
+	busy := as(t, ca.admin(t))
+	answers := make(chan answer, 2)
+	for range 2 {
+		under := busy.begin(at, "/held")
+		<-h.begun
+		go func() { answers <- <-under }()
+	}
+	other := dialFrom(t, "127.0.0.2", at)
+	if err := other.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a third connection is let in, want it refused")
+	}
+	close(h.finish)
+	for range 2 {
+		if a := <-answers; a.err != nil {
+			t.Errorf("request under way while another wants a place: %v", a.err)
+		}
 	}
 }
 

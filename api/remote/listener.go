@@ -46,22 +46,59 @@ func (g *Gate) enter(raw net.Conn, f *front) *conn {
 		return nil
 	}
 	c := &conn{Conn: raw, gate: g, front: f, address: from, closing: make(chan struct{})}
-	g.mu.Lock()
-	full, many := len(g.conns) >= g.opt.Limits.Connections, g.sources[from] >= g.opt.Limits.PerAddress
-	if !full && !many {
-		g.conns[c] = struct{}{}
-		g.sources[from]++
+	why := g.place(c)
+	if why == taken && g.makeRoom(from) {
+		why = g.place(c)
 	}
-	g.mu.Unlock()
-	switch {
-	case many:
-		g.complain("connection refused", "address", remote, "why", "too many connections from there")
-		return nil
-	case full:
-		g.complain("connection refused", "address", remote, "why", "too many connections")
+	if why != "" {
+		g.complain("connection refused", "address", remote, "why", why)
 		return nil
 	}
 	return c
+}
+
+// taken is why a connection is refused while all places are taken.
+const taken = "too many connections"
+
+// place gives c a place, or returns why there is none.
+func (g *Gate) place(c *conn) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.sources[c.address] >= g.opt.Limits.PerAddress:
+		return "too many connections from there"
+	case len(g.conns) >= g.opt.Limits.Connections:
+		return taken
+	}
+	g.serial++
+	c.serial = g.serial
+	g.conns[c] = struct{}{}
+	g.sources[c.address]++
+	return ""
+}
+
+// makeRoom closes the oldest connection on which nothing is under way of the
+// address that has most, if those are more than from will have: a few hosts that
+// keep connections open do not shut out another.
+func (g *Gate) makeRoom(from netip.Addr) bool {
+	g.mu.Lock()
+	most := 0
+	var spare *conn
+	for c := range g.conns {
+		n := g.sources[c.address]
+		if n <= g.sources[from]+1 || !c.idle() {
+			continue
+		}
+		if spare == nil || n > most || n == most && c.serial < spare.serial {
+			most, spare = n, c
+		}
+	}
+	g.mu.Unlock()
+	if spare == nil {
+		return false
+	}
+	_ = spare.Close()
+	return true
 }
 
 // leave gives the place of c to another.

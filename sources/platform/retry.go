@@ -26,6 +26,15 @@ func (l *Later) Error() string { return l.Err.Error() }
 
 func (l *Later) Unwrap() error { return l.Err }
 
+// troubleKey is the key of what WithTrouble puts into a context.
+type troubleKey struct{}
+
+// WithTrouble returns a context in which Retry tells, each time that it has to try
+// again, why.
+func WithTrouble(ctx context.Context, tell func(error)) context.Context {
+	return context.WithValue(ctx, troubleKey{}, tell)
+}
+
 // Retry calls try until it returns something else than a Later, or ctx ends.
 // Pauses grow, and differ between nodes that were started together.
 func Retry(ctx context.Context, try func(context.Context) error) error {
@@ -35,6 +44,9 @@ func Retry(ctx context.Context, try func(context.Context) error) error {
 		later, again := errors.AsType[*Later](err)
 		if !again {
 			return err
+		}
+		if tell, ok := ctx.Value(troubleKey{}).(func(error)); ok {
+			tell(later.Err)
 		}
 		wait := pause/2 + rand.N(pause/2+1)
 		wait = max(wait, min(later.After, 4*maxPause))

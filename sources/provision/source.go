@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -74,33 +73,21 @@ func (r reading) has() bool { return len(r.data.UserData) > 0 || len(r.data.Netw
 
 // readAll asks all sources at the same time, and returns their answers in the
 // order of the sources. A source that does not answer holds nobody up: a drive
-// may hang for good, in a call that cannot be broken off.
-func readAll(ctx context.Context, sources []Source, limit time.Duration) []reading {
+// may hang for good, in a call that cannot be broken off. While some have not
+// answered it calls slow now and then, with their names.
+func readAll(ctx context.Context, sources []Source, limit time.Duration, slow func(names string, after time.Duration)) []reading {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	answers := make([]chan reading, len(sources))
+	all := make([]*attempt, len(sources))
 	for i, s := range sources {
-		answers[i] = make(chan reading, 1)
-		go func() {
-			data, err := s.Read(ctx)
-			answers[i] <- reading{s, data, err}
-		}()
+		all[i] = ask(ctx, s)
 	}
-	const grace = 200 * time.Millisecond // to say why it gave up
-	var out []reading
-	for i, s := range sources {
-		select {
-		case r := <-answers[i]:
-			out = append(out, r)
-			continue
-		case <-ctx.Done():
-		}
-		select {
-		case r := <-answers[i]:
-			out = append(out, r)
-		case <-time.After(grace):
-			out = append(out, reading{source: s, err: fmt.Errorf("no answer within %s", limit)})
-		}
+	next := time.NewTimer(firstNotice)
+	defer next.Stop()
+	out := make([]reading, len(all))
+	for i, a := range all {
+		out[i] = a.await(ctx, limit, next, func() { slow(silent(all[i:]), time.Since(began).Round(time.Second)) })
 	}
 	return out
 }

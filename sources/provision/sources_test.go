@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -287,7 +289,9 @@ func TestStuckSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drive := stuck{make(chan struct{})}
 		began := time.Now()
-		got := readAll(t.Context(), []Source{drive, text("the host", "x"), brokenSource{}}, 20*time.Second)
+		var told []string
+		slow := func(names string, after time.Duration) { told = append(told, fmt.Sprint(after, ": ", names)) }
+		got := readAll(t.Context(), []Source{drive, text("the host", "x"), brokenSource{}}, 20*time.Second, slow)
 		if took := time.Since(began); took > 21*time.Second {
 			t.Errorf("readAll took %s, want about 20s", took)
 		}
@@ -297,7 +301,42 @@ func TestStuckSource(t *testing.T) {
 		if len(got) != 3 || len(got[1].data.UserData) == 0 || got[2].err == nil {
 			t.Errorf("readAll: %v, want the answers of the others", got)
 		}
+		if diff := cmp.Diff([]string{"10s: " + drive.Name()}, told); diff != "" {
+			t.Errorf("what is told meanwhile (-want +got):\n%s", diff)
+		}
 		close(drive.until)
+	})
+}
+
+// A patient source tries again and again.
+type patient struct{ err error }
+
+func (patient) Name() string { return "the service" }
+
+func (patient) Where() string { return "192.0.2.1" }
+
+func (p patient) Read(ctx context.Context) (platform.Data, error) {
+	return platform.Data{}, platform.Retry(ctx, func(context.Context) error { return &platform.Later{Err: p.err} })
+}
+
+// While a source does not answer the console is told which, and why.
+func TestSilentSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := &url.Error{Op: "Put", URL: "http://192.0.2.1/latest/api/token", Err: errors.New("network is unreachable")}
+		sources := []Source{text("the host", "x"), patient{errors.Join(down, errors.New("nor by IPv6"))}}
+		if got, want := names(sources), "the host; the service, 192.0.2.1"; got != want {
+			t.Errorf("names: %q, want %q", got, want)
+		}
+		var told []string
+		slow := func(names string, after time.Duration) { told = append(told, span(after)+": "+names) }
+		got := readAll(t.Context(), sources, 2*time.Minute, slow)
+		const what = ": the service (network is unreachable)"
+		if diff := cmp.Diff([]string{"10s" + what, "40s" + what, "1m10s" + what, "1m40s" + what}, told); diff != "" {
+			t.Errorf("what is told meanwhile (-want +got):\n%s", diff)
+		}
+		if len(got) != 2 || got[1].err == nil || !strings.HasPrefix(got[1].err.Error(), "gave up after ") {
+			t.Errorf("readAll: %v, want that the service was given up", got)
+		}
 	})
 }
 

@@ -2,7 +2,6 @@ package provision
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/bulkhead-os/bulkhead/sources/internal/screen"
@@ -34,14 +33,6 @@ func (r reading) place() string {
 	return fmt.Sprintf("%s (%s)", r.source.Name(), r.data.From)
 }
 
-func names(sources []Source) string {
-	var out []string
-	for _, s := range sources {
-		out = append(out, s.Name())
-	}
-	return strings.Join(out, " and ")
-}
-
 // outcome says what became of user data.
 func (t taken) outcome() string {
 	text := "it changes nothing"
@@ -55,6 +46,14 @@ func (t taken) outcome() string {
 		text = count(n, "fault") + ", and nothing that can be taken"
 	}
 	return text
+}
+
+// span returns a time as people write it.
+func span(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
 }
 
 // count returns a number of things.

@@ -45,7 +45,7 @@ func TestSteps(t *testing.T) {
 		{
 			name: "from the network", stage: networkStage, sources: []Source{text("the network", "c")},
 			want: []string{
-				"provision: asking the network", "provision: user data was found in the network", "provision: user data of the network: it is valid, generation 2",
+				"provision: asking the network; for 2m at most", "provision: user data was found in the network", "provision: user data of the network: it is valid, generation 2",
 				"provision: settings were applied: N files, N units",
 			},
 		},

@@ -20,16 +20,12 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
-// build builds the image of a variant in new directories, and returns the one
-// that it is in.
-func build(t *testing.T, variant string) string {
+// build builds the image of opt in new directories, and returns the one that it is
+// in.
+func build(t *testing.T, root workspace.Root, opt image.Options) string {
 	t.Helper()
-	root, err := workspace.Find(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opt := image.Options{Variant: variant, Version: "1.2.3", Out: filepath.Join(t.TempDir(), "out"), Work: filepath.Join(t.TempDir(), "work")}
-	err = image.Build(t.Context(), root, opt, t.Output())
+	opt.Version, opt.Out, opt.Work = "1.2.3", filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "work")
+	err := image.Build(t.Context(), root, opt, t.Output())
 	if errors.Is(err, debtree.ErrNoTools) {
 		t.Skip(err)
 	}
@@ -39,8 +35,26 @@ func build(t *testing.T, variant string) string {
 	return opt.Out
 }
 
+// checkLeft reports what is mounted below dir, and loop devices whose files are.
+func checkLeft(t *testing.T, dir string) {
+	t.Helper()
+	loops, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(loops, "/proc/self/mountinfo") {
+		text, err := os.ReadFile(name)
+		if err == nil && bytes.Contains(text, []byte(dir)) {
+			t.Errorf("%s has, after a build:\n%s", name, text)
+		}
+	}
+}
+
 // Built in two directories, an image is the same to the last byte, and there is
-// nothing in it that lets somebody run what is not in it.
+// nothing in it that lets somebody run what is not in it. The disk in the other
+// form holds the same, and nothing is left on the machine. With BULKHEAD_SOAK the
+// second one is built from packages that are fetched once more, by the lock of the
+// first.
 func TestImage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two images, which takes long")
@@ -48,15 +62,33 @@ func TestImage(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the image is for x86_64, and so are the programs that make it")
 	}
-	first, second := build(t, "qemu-dev"), build(t, "qemu-dev")
+	root, err := workspace.Find(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := build(t, root, image.Options{Variant: "qemu-dev"})
+	opt := image.Options{Variant: "qemu-dev", Qcow2: true}
+	if os.Getenv("BULKHEAD_SOAK") != "" {
+		opt.Lock = filepath.Join(first, image.LockFile)
+	}
+	second := build(t, root, opt)
+	checkLeft(t, filepath.Dir(t.TempDir())) // of all those of the test
 	for _, name := range []string{
 		image.RootFile, image.TreeFile, image.InitrdFile, image.UKIFile, image.CmdlineFile, image.ManifestFile, image.DiskFile,
+		image.LockFile, image.SBOMFile,
 	} {
 		if !bytes.Equal(sum(t, filepath.Join(first, name)), sum(t, filepath.Join(second, name))) {
 			t.Errorf("two builds of the image differ in %s", name)
 		}
 	}
 	checkFiles(t, filepath.Join(first, image.ManifestFile))
+	compare, err := debtree.Program(root.Path("build", "image", "tools"), "/usr/bin/qemu-img", "compare", filepath.Join(first, image.DiskFile), filepath.Join(second, image.Qcow2File))
+	if err == nil {
+		err = compare.Run(t.Context())
+	}
+	if err != nil {
+		t.Errorf("the disk as qcow2 differs from the one as it is: %v", err)
+	}
 }
 
 func sum(t *testing.T, name string) []byte {
@@ -93,8 +125,8 @@ func checkFiles(t *testing.T, manifest string) {
 	}
 	want := []string{
 		"apiclient", "apiserver", "apply", "boot-settings", "boot-slot", "bootstrap-commands", "bootstrap-containers", "bulkhead",
-		"bulkhead-containers", "chronyc", "console-status", "containerd", "containerd-shim-runc-v2", "crash-report", "dbus-broker",
-		"dbus-broker-launch", "disk-names", "host-containers", "journalctl", "kernel-settings", "kmod", "mount", "network-config",
+		"bulkhead-containers", "chronyc", "console-status", "container-service", "containerd", "containerd-shim-runc-v2", "containers",
+		"crash-report", "dbus-broker", "dbus-broker-launch", "disk-names", "host-containers", "journalctl", "kernel-settings", "kmod", "mount", "network-config",
 		"networkctl", "power", "provision", "resolvectl", "storage", "systemctl", "systemd-inhibit", "systemd-tmpfiles",
 		"trust-store", "udevadm", "umount", "updater", "chronyd", "e2fsck", "lsmod", "mke2fs", "modinfo", "modprobe", "runc",
 	}

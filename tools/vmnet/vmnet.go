@@ -72,6 +72,7 @@ type closer interface{ Close() error }
 
 // New makes a network for the hosts.
 func New(hosts []Host) (*Network, error) {
+	hush()
 	leases := map[string]string{}
 	records := []types.Record{
 		{Name: "gateway", IP: gateway.AsSlice()},
@@ -149,6 +150,19 @@ func (n *Network) Listen(address string) (net.Listener, error) {
 		return nil, errors.Join(net.ErrClosed, l.Close())
 	}
 	return l, nil
+}
+
+// Gateway is the address at which machines reach what listens on this computer's
+// loopback address.
+func Gateway() netip.Addr { return hostAddr }
+
+// Dial connects to a port of a machine, as another machine would.
+func (n *Network) Dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := n.stack.DialContextTCP(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s in the virtual network: %w", address, err)
+	}
+	return conn, nil
 }
 
 // Close ends the network and waits until nothing of it is left but what the

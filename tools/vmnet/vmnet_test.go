@@ -1,16 +1,20 @@
 package vmnet
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
 )
 
 func must(t *testing.T, err error) {
@@ -123,6 +127,23 @@ func TestAddresses(t *testing.T) {
 			}
 		}
 		must(t, ours.Close())
+	}
+}
+
+// A machine that is switched off is nothing to write about; what else the library
+// says is.
+func TestQuietEnd(t *testing.T) {
+	n := newTestNetwork(t, NewHost(0, "a"))
+	said := new(bytes.Buffer)
+	logrus.SetOutput(sieve{said})
+	defer logrus.SetOutput(sieve{os.Stderr})
+	ours, theirs := net.Pipe()
+	n.Plug(theirs)
+	must(t, ours.Close())
+	must(t, n.Close()) // by when the end was noticed
+	logrus.Error("something else")
+	if got := said.String(); strings.Contains(got, "receive") || !strings.Contains(got, "something else") {
+		t.Errorf("the library says %q, want only something else", got)
 	}
 }
 

@@ -61,6 +61,11 @@ type Source struct{ Client *Client }
 // Name says what the place is, for people.
 func (Source) Name() string { return "the metadata service" }
 
+// Where says where it is looked for.
+func (s Source) Where() string {
+	return strings.ReplaceAll(strings.Join(s.Client.endpoints, " and "), "http://", "")
+}
+
 // Read returns the user data of the instance, and what it is called.
 func (s Source) Read(ctx context.Context) (platform.Data, error) {
 	text, err := s.Client.Get(ctx, "user-data")

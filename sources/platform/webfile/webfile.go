@@ -50,6 +50,15 @@ type Source struct {
 // Name says what the place is, for people.
 func (Source) Name() string { return "the address on the kernel command line" }
 
+// Where says what is asked for, as far as it can be made out.
+func (s Source) Where() string {
+	text, _ := word(s.Cmdline, URLWord)
+	if where, err := s.address(text, true); err == nil {
+		return where.Redacted()
+	}
+	return "which is no address"
+}
+
 // Named reports whether the command line names an address.
 func Named(cmdline string) bool {
 	_, ok := word(cmdline, URLWord)
