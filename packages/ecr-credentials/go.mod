@@ -1,6 +1,6 @@
 module github.com/bulkhead-os/bulkhead/packages/ecr-credentials
 
-go 1.26
+go 1.26.0
 
 tool k8s.io/cloud-provider-aws/cmd/ecr-credential-provider
 

@@ -204,28 +204,6 @@ func reason(text []byte) string {
 
 // credentials returns those of the role of the instance.
 func (a *api) credentials(ctx context.Context) (aws.Credentials, error) {
-	const at = "iam/security-credentials/"
-	roles, err := a.metadata.List(ctx, at)
-	if errors.Is(err, imds.ErrAbsent) || err == nil && len(roles) == 0 {
-		return aws.Credentials{}, errors.New("the instance has no role, with which AWS could be asked")
-	}
-	if err != nil {
-		return aws.Credentials{}, err
-	}
-	text, err := a.metadata.Text(ctx, at+roles[0])
-	if err != nil {
-		return aws.Credentials{}, err
-	}
-	var c struct {
-		Code                   string
-		AccessKeyID            string `json:"AccessKeyId"`
-		SecretAccessKey, Token string
-	}
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return aws.Credentials{}, fmt.Errorf("credentials of the role %s: not in the form of AWS", roles[0])
-	}
-	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
-		return aws.Credentials{}, &platform.Later{Err: fmt.Errorf("the role %s has no credentials (%s)", roles[0], cmp.Or(c.Code, "no code"))}
-	}
-	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.Token, Source: "instance"}, nil
+	key, err := a.metadata.Role(ctx)
+	return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, SessionToken: key.Token, Source: "instance"}, err
 }

@@ -34,9 +34,14 @@ type supervisor struct {
 	watchers sync.WaitGroup // of machines that are on
 }
 
+// A Companion runs beside the machines of a cluster, whose network it is given. It
+// ends when ctx does, which is when the machines have ended.
+type Companion func(ctx context.Context, network *vmnet.Network) error
+
 // Supervise is the supervisor of a cluster. It ends well when it is told to over
-// the socket or ctx ends, and has ended its machines then.
-func Supervise(ctx context.Context, c Cluster, e vm.Emulator, log *slog.Logger) (err error) {
+// the socket or ctx ends, and has ended its machines then, and what runs beside
+// them.
+func Supervise(ctx context.Context, c Cluster, e vm.Emulator, log *slog.Logger, beside ...Companion) (err error) {
 	lock, err := c.hold(lockFile, atOnce)
 	if err != nil {
 		return err
@@ -50,6 +55,7 @@ func Supervise(ctx context.Context, c Cluster, e vm.Emulator, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, network.Close()) }()
+	defer accompany(network, log, beside)()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	s := &supervisor{cluster: c, emulator: e, log: log, net: network, end: end, machines: map[string]*machine{}, forwards: map[string][]Forward{}}
@@ -66,6 +72,23 @@ func Supervise(ctx context.Context, c Cluster, e vm.Emulator, log *slog.Logger) 
 	s.watchers.Wait()
 	log.Info("supervisor ended", "cluster", c.Name)
 	return err
+}
+
+// accompany starts what runs beside the machines, and returns what ends it.
+func accompany(network *vmnet.Network, log *slog.Logger, beside []Companion) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background()) // not that of the machines, which end before
+	var all sync.WaitGroup
+	for _, run := range beside {
+		all.Go(func() {
+			if err := run(ctx, network); err != nil {
+				log.Error("what runs beside the machines has ended", "err", err)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
 }
 
 // forget corrects what a supervisor left behind that died: no machine is on.

@@ -14,6 +14,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/client"
 	"github.com/bulkhead-os/bulkhead/api/contexts"
 	"github.com/bulkhead-os/bulkhead/tools/cluster"
+	"github.com/bulkhead-os/bulkhead/tools/controlplane"
+	"github.com/bulkhead-os/bulkhead/tools/kubeclient"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
 
@@ -180,7 +182,57 @@ func List(ctx context.Context, root workspace.Root, out io.Writer) error {
 		fmt.Fprintln(out, "there are no nodes; shipyard up makes one")
 		return nil
 	}
-	return table(out, all, time.Now())
+	if err := table(out, all, time.Now()); err != nil {
+		return err
+	}
+	return listControlPlanes(ctx, root, all, out)
+}
+
+// listControlPlanes tells of the control planes here of the clusters that the
+// machines belong to.
+func listControlPlanes(ctx context.Context, root workspace.Root, all []cluster.Status, out io.Writer) error {
+	told := map[string]bool{}
+	for _, s := range all {
+		c, err := clusterOf(root, s.Name)
+		if err != nil {
+			return err
+		}
+		spec, err := loadKubeSpec(c)
+		if err != nil {
+			return err
+		}
+		if spec == nil || told[c.Name] {
+			continue
+		}
+		told[c.Name] = true
+		fmt.Fprintf(out, "\ncontrol plane of %s: Kubernetes %s, https://127.0.0.1:%d, %s\n", c.Name, spec.Minor, spec.Port, controlPlaneState(ctx, c))
+	}
+	return nil
+}
+
+// controlPlaneState returns how the control plane of a cluster is, in words.
+func controlPlaneState(ctx context.Context, c cluster.Cluster) string {
+	if alive, err := c.Alive(); err != nil || !alive {
+		return "off"
+	}
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	k, err := kubeclient.Load(controlplane.KubeconfigFile(kubeDir(c)))
+	if err != nil {
+		return "starting"
+	}
+	defer k.Close()
+	nodes, err := k.Nodes(ctx)
+	if err != nil {
+		return "does not answer; see " + c.Log()
+	}
+	ready := 0
+	for _, n := range nodes {
+		if n.Ready {
+			ready++
+		}
+	}
+	return fmt.Sprintf("%d of %d nodes ready", ready, len(nodes))
 }
 
 func table(out io.Writer, all []cluster.Status, now time.Time) error {

@@ -248,3 +248,28 @@ func TestAvailable(t *testing.T) {
 		t.Errorf("available without the line = %d, %t, want false", got, ok)
 	}
 }
+
+// What cannot be is said before anything takes minutes.
+func TestNewJobRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Options)
+		want   string
+	}{
+		{"as usual", func(*Options) {}, ""},
+		{"no node", func(o *Options) { o.Nodes = 0 }, "0 nodes: want 1 to 64"},
+		{"little memory", func(o *Options) { o.Memory = 1 }, "1 MiB of memory for each node: want 512 to 1048576"},
+		{"many processors", func(o *Options) { o.CPUs = 99 }, "99 processors for each node: want 1 to 64"},
+		{"no disk", func(o *Options) { o.DiskSize = 0 }, "0 GiB of disk for each node: want 8 to 16384"},
+		{"a path", func(o *Options) { o.Cluster = "../x" }, `cluster "../x": want at most 32 small letters, digits and hyphens, the first a letter and the last no hyphen`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			opt := Options{Cluster: "dev", Nodes: 1, Memory: 2048, CPUs: 2, DiskSize: 16 << 30}
+			tt.change(&opt)
+			if _, err := newJob(workspace.Root(t.TempDir()), opt, io.Discard); text(err) != tt.want {
+				t.Errorf("newJob(%+v): error %v, want %q", opt, err, tt.want)
+			}
+		})
+	}
+}

@@ -42,6 +42,9 @@ type Options struct {
 	Contexts   string        // directory of apiclient's contexts
 	Verb       string        // with which this program becomes a supervisor, see cluster.Become
 	Ask        func(question string) (bool, error)
+	// ControlPlane says where that of nodes of Kubernetes runs: ControlPlaneAuto if
+	// empty.
+	ControlPlane string
 }
 
 // A job is one call of Run.
@@ -51,6 +54,7 @@ type job struct {
 	cluster  cluster.Cluster
 	emulator vm.Emulator
 	start    time.Time
+	kube     *kubeSpec // of the control plane here; nil for none
 
 	telling sync.Mutex // guards what follows
 	out     io.Writer
@@ -76,6 +80,9 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) e
 	if err := j.programs(ctx); err != nil {
 		return err
 	}
+	if err := j.prepareControlPlane(ctx, settings); err != nil {
+		return err
+	}
 	if j.emulator, err = vm.Prepare(ctx, j.root, j.out); err != nil {
 		return err
 	}
@@ -87,6 +94,9 @@ func Run(ctx context.Context, root workspace.Root, opt Options, out io.Writer) e
 		return err
 	}
 	if err := j.wait(ctx, nodes); err != nil {
+		return err
+	}
+	if err := j.waitForNodes(ctx, nodes); err != nil {
 		return err
 	}
 	j.welcome(nodes)
@@ -101,6 +111,18 @@ func newJob(root workspace.Root, opt Options, out io.Writer) (*job, error) {
 	}
 	if opt.Nodes < 1 || opt.Nodes > cluster.MaxMachines {
 		return nil, fmt.Errorf("%d nodes: want 1 to %d", opt.Nodes, cluster.MaxMachines)
+	}
+	for _, l := range []struct {
+		what         string
+		n, low, most int64
+	}{
+		{"MiB of memory", int64(opt.Memory), 512, 1 << 20},
+		{"processors", int64(opt.CPUs), 1, 64},
+		{"GiB of disk", opt.DiskSize >> 30, 8, 1 << 14},
+	} {
+		if l.n < l.low || l.n > l.most {
+			return nil, fmt.Errorf("%d %s for each node: want %d to %d", l.n, l.what, l.low, l.most)
+		}
 	}
 	return &job{root: root, opt: opt, out: out, cluster: c, start: time.Now()}, nil
 }
@@ -125,6 +147,9 @@ func (j *job) prepare(ctx context.Context, s settings) ([]*node, error) {
 	a, err := j.authority()
 	if err != nil {
 		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	if s.joining, err = j.joining(); err != nil {
+		return nil, fmt.Errorf("make certificates of the control plane: %w", err)
 	}
 	var nodes []*node
 	for i := range j.opt.Nodes {

@@ -23,6 +23,18 @@ const userDataCredential = "bulkhead.user-data"
 type settings struct {
 	variant *variant.Variant
 	user    document.Document
+	joining string // TOML: what nodes must know of the control plane here; empty for none
+}
+
+// mirrors are the settings with which nodes are told where images are.
+var mirrors = key.Of("container-registry", "mirrors")
+
+// joinsOther reports whether the user says which control plane nodes join, or that
+// they join none.
+func (s settings) joinsOther() bool {
+	_, server := s.user.Get(key.Of("kubernetes", "api-server"))
+	alone, _ := s.user.Get(key.Of("kubernetes", "standalone-mode"))
+	return server || alone.JSON() == "true"
 }
 
 // remote are the settings with which nodes are reached. They are made here.
@@ -78,13 +90,32 @@ func (s settings) userData(name string, id identity) ([]byte, error) {
 		document.Leaf{Key: remote.Child("server-key"), Value: wrapped(id.key)},
 		document.Leaf{Key: key.Of("network", "hostname"), Value: document.StringValue(name)},
 	)
-	text := document.Merge(s.user, own).TOML()
+	joining, err := document.ParseTOML([]byte(s.joining))
+	if err != nil {
+		return nil, err
+	}
+	text := document.Merge(s.withMirrors(joining), joining, own).TOML()
 	in := s.variant.Schema.ReadTOML(text, schema.Options{})
 	rep := in.Report
 	if !rep.HasErrors() {
 		_, rep = s.variant.Validate(document.Document{}.Apply(in.Patch), document.Document{})
 	}
 	return text, refusal("user data", rep)
+}
+
+// withMirrors returns what the user wants, with those of the registries that nodes
+// are told of behind his own.
+func (s settings) withMirrors(joining document.Document) document.Document {
+	his, ok := s.user.Get(mirrors)
+	ours, some := joining.Get(mirrors)
+	if !ok || !some {
+		return s.user
+	}
+	both := strings.TrimSuffix(his.JSON(), "]") + "," + strings.TrimPrefix(ours.JSON(), "[")
+	if his.JSON() == "[]" {
+		both = ours.JSON()
+	}
+	return document.Merge(document.Of(document.Leaf{Key: mirrors, Value: document.NewValue(both)}), s.user)
 }
 
 // refusal returns an error that tells all that is wrong, one fault on a line,

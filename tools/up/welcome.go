@@ -3,6 +3,8 @@ package up
 import (
 	"fmt"
 
+	"github.com/bulkhead-os/bulkhead/tools/controlplane"
+	"github.com/bulkhead-os/bulkhead/tools/ociimage/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 )
 
@@ -12,6 +14,10 @@ func (j *job) welcome(nodes []*node) {
 	for _, n := range nodes {
 		endpoint, _ := n.status.Forwarded(apiPort)
 		fmt.Fprintf(j.out, "  %-10s API at %s, console in %s\n", n.name, endpoint, j.cluster.ConsoleLog(n.name))
+	}
+	if j.kube != nil {
+		j.welcomeCluster()
+		return
 	}
 	other := ""
 	if len(nodes) > 1 {
@@ -44,4 +50,41 @@ Five things to try:
 It runs in the background: shipyard ps shows it, shipyard console %s its console,
 shipyard down ends it, and shipyard down --delete also forgets it.
 `, run.Quote(j.root.Path("build", "bin")), other, nodes[0].name)
+}
+
+// welcomeCluster says how to use a cluster of Kubernetes.
+func (j *job) welcomeCluster() {
+	which := ""
+	if j.cluster.Name != DefaultCluster {
+		which = "--cluster " + j.cluster.Name + " "
+	}
+	fmt.Fprintf(j.out, `  %-10s Kubernetes %s at https://127.0.0.1:%d
+
+Four things to try:
+
+  export PATH=%s:"$PATH"
+
+  1. Look at the cluster
+     shipyard kubectl %[5]sget nodes -o wide
+     shipyard kubectl %[5]sget pods -A
+
+  2. Run something in it
+     shipyard kubectl %[5]screate deployment hello --image=%[6]s --replicas=2
+     shipyard kubectl %[5]sexpose deployment hello --port=80 --target-port=8080
+
+  3. Use a kubectl of your own
+     export KUBECONFIG=%[7]s
+
+  4. Look at a node
+     apiclient health
+
+It runs in the background: shipyard ps shows it, shipyard down ends it, and
+shipyard down --delete also forgets it.
+`, j.cluster.Name, j.kube.Minor, j.kube.Port, run.Quote(j.root.Path("build", "bin")), which, helloImage(), controlplane.KubeconfigFile(kubeDir(j.cluster)))
+}
+
+// helloImage is the name of the image to try a cluster with.
+func helloImage() string {
+	ref, _ := recipe.Ref("hello") // there is one
+	return ref
 }

@@ -72,7 +72,7 @@ type Settings struct {
 
 	// Resources kept from pods for the kubelet and the container runtime. What is
 	// unset is computed: CPU from the number of cores, memory from max-pods, and
-	// 1Gi of ephemeral storage.
+	// 1Gi of ephemeral storage; of a small memory or disk at most a quarter.
 	KubeReserved map[ReservedResource]Quantity `setting:"kube-reserved"`
 
 	// Resources kept from pods for the rest of the operating system. Nothing is
@@ -272,6 +272,17 @@ type Settings struct {
 	// absolute path or a unix:// URL. If unset, that of the containerd of this
 	// system.
 	ContainerRuntimeEndpoint *RuntimeEndpoint `setting:"container-runtime-endpoint"`
+
+	// Fields of the kubelet's configuration for which there is no setting, in YAML
+	// or JSON as in a KubeletConfiguration of kubelet.config.k8s.io/v1beta1. They
+	// are laid over what the other settings give: tables are merged, lists replaced.
+	// Fields on which the node itself counts are refused.
+	KubeletExtra *KubeletExtra `setting:"kubelet-extra"`
+
+	// A network of pods that the node makes itself, for a cluster without a network
+	// plugin of its own. The configuration of a plugin that the cluster brings
+	// counts more.
+	PodNetwork *PodNetwork `setting:"pod-network"`
 }
 
 // A StaticPod is a pod that the kubelet runs by itself.

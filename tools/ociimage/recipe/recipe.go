@@ -33,6 +33,7 @@ type recipe struct {
 	packages []string          // of Debian
 	without  []string          // packages that those depend on, and whose programs nobody runs
 	programs map[string]string // our programs: package by path
+	modules  map[string]module // programs of others, by path
 	config   ociimage.Config
 	more     func(files ociimage.Files, tree string) error
 }
@@ -40,8 +41,32 @@ type recipe struct {
 // Names returns the names of all images.
 func Names() []string { return slices.Sorted(maps.Keys(recipes())) }
 
+// A module builds a program from a Go module that pins it, unless it is there.
+type module func(ctx context.Context, root workspace.Root, out io.Writer) (file string, err error)
+
 func recipes() map[string]recipe {
-	return map[string]recipe{"pause": pause(), "control": control(), "admin": admin()}
+	all := map[string]recipe{"pause": pause(), "control": control(), "admin": admin(), "hello": hello(), "coredns": coredns()}
+	for _, minor := range []string{"1.36", "1.37"} {
+		all[Network(minor)] = network(minor)
+	}
+	return all
+}
+
+// Ref returns the name of the image called name in its version.
+func Ref(name string) (string, error) {
+	r, ok := recipes()[name]
+	if !ok {
+		return "", fmt.Errorf("there is no image %q", name)
+	}
+	return r.named(Version), nil
+}
+
+// named returns the name of the image in a version.
+func (r recipe) named(version string) string {
+	if r.bare {
+		version = strings.TrimPrefix(version, "v")
+	}
+	return r.ref + ":" + version
 }
 
 // Dir is where images are put in the repository unless another place is asked for.
@@ -53,6 +78,7 @@ const Version = "v0.1.0"
 // Options say how an image is made.
 type Options struct {
 	Out     string // directory
+	Work    string // directory for what lies between, below which each image has one; build/oci when empty
 	Version string
 	Lock    string // file with the packages of an earlier build; the newest are taken without
 }
@@ -62,7 +88,8 @@ type Built struct {
 	Ref     string
 	Digest  v1.Hash
 	Archive string
-	Size    int64 // of the archive
+	Layout  string // directory
+	Size    int64  // of the archive
 }
 
 // lockName is the file beside an image that says what it was made of.
@@ -77,16 +104,15 @@ func Build(ctx context.Context, root workspace.Root, name string, opt Options, o
 	if err := os.MkdirAll(opt.Out, 0o755); err != nil {
 		return Built{}, err
 	}
+	if opt.Work == "" {
+		opt.Work = root.Path("build", "oci")
+	}
 	image, err := r.image(ctx, root, name, opt, out)
 	if err != nil {
 		return Built{}, fmt.Errorf("image %s: %w", name, err)
 	}
-	version := opt.Version
-	if r.bare {
-		version = strings.TrimPrefix(version, "v")
-	}
-	built := Built{Ref: r.ref + ":" + version, Archive: filepath.Join(opt.Out, name+".tar")}
-	if err := ociimage.WriteLayout(image, built.Ref, filepath.Join(opt.Out, name)); err != nil {
+	built := Built{Ref: r.named(opt.Version), Archive: filepath.Join(opt.Out, name+".tar"), Layout: filepath.Join(opt.Out, name)}
+	if err := ociimage.WriteLayout(image, built.Ref, built.Layout); err != nil {
 		return Built{}, err
 	}
 	if err := ociimage.WriteArchive(image, built.Ref, built.Archive); err != nil {
@@ -106,8 +132,15 @@ func Build(ctx context.Context, root workspace.Root, name string, opt Options, o
 func (r recipe) image(ctx context.Context, root workspace.Root, name string, opt Options, out io.Writer) (v1.Image, error) {
 	ours := ociimage.Files{}
 	for path, pkg := range r.programs {
-		file := root.Path("build", "oci", name, filepath.Base(path))
+		file := filepath.Join(opt.Work, name, filepath.Base(path))
 		if err := compile(ctx, root, pkg, file); err != nil {
+			return nil, err
+		}
+		ours.Add(path, file, 0o755)
+	}
+	for path, build := range r.modules {
+		file, err := build(ctx, root, out)
+		if err != nil {
 			return nil, err
 		}
 		ours.Add(path, file, 0o755)
@@ -115,7 +148,7 @@ func (r recipe) image(ctx context.Context, root workspace.Root, name string, opt
 	if len(r.packages) == 0 {
 		return ociimage.New(r.config, ours)
 	}
-	tree := debtree.Tree{Dir: root.Path("build", "oci", name, "debian"), Suite: suite, Packages: r.packages}
+	tree := debtree.Tree{Dir: filepath.Join(opt.Work, name, "debian"), Suite: suite, Packages: r.packages}
 	if err := locked(&tree, opt.Lock); err != nil {
 		return nil, err
 	}

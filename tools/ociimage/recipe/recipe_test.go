@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bulkhead-os/bulkhead/tools/debtree"
 	"github.com/bulkhead-os/bulkhead/tools/ociimage"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
@@ -32,7 +35,7 @@ func TestBuildPause(t *testing.T) {
 	if want := "localhost/kubernetes/pause:1.2.3"; built[0].Ref != want {
 		t.Errorf("name %s, want %s", built[0].Ref, want)
 	}
-	if _, err := Build(t.Context(), root, "other", Options{}, io.Discard); err == nil || !strings.Contains(err.Error(), "admin, control, pause") {
+	if _, err := Build(t.Context(), root, "other", Options{}, io.Discard); err == nil || !strings.Contains(err.Error(), "admin, control, coredns") {
 		t.Errorf("Build of an unknown image: %v, want an error with those that there are", err)
 	}
 }
@@ -76,6 +79,47 @@ func TestSystem(t *testing.T) {
 	}
 }
 
+// Made of the same packages in two directories, an image is the same to the last
+// byte.
+func TestReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fetches packages of Debian")
+	}
+	root, err := workspace.Find(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"control", "admin"} {
+		t.Run(name, func(t *testing.T) {
+			var built [2]Built
+			opt := Options{Version: Version}
+			for i := range built {
+				opt.Out, opt.Work = filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "work")
+				built[i], err = Build(t.Context(), root, name, opt, io.Discard)
+				if errors.Is(err, debtree.ErrNoTools) {
+					t.Skip(err)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				opt.Lock = filepath.Join(opt.Out, name+"-"+lockName)
+			}
+			if sum(t, built[0].Archive) != sum(t, built[1].Archive) || built[0].Digest != built[1].Digest {
+				t.Errorf("two builds of %s are %+v and %+v, want the same bytes", name, built[0], built[1])
+			}
+		})
+	}
+}
+
+func sum(t *testing.T, file string) [sha256.Size]byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(data)
+}
+
 func TestLocked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "lock")
 	for _, tt := range []struct {
@@ -109,7 +153,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("no default source is %s", recipes()[name].ref)
 		}
 	}
-	if diff := cmp.Diff([]string{"admin", "control", "pause"}, Names()); diff != "" {
+	if diff := cmp.Diff([]string{"admin", "control", "coredns", "hello", "kube-network-1.36", "kube-network-1.37", "pause"}, Names()); diff != "" {
 		t.Errorf("Names (-want +got):\n%s", diff)
 	}
 }
