@@ -38,7 +38,10 @@ type Entry struct {
 	Keys       []string  `json:"keys,omitempty"`       // names only
 	More       int       `json:"more,omitempty"`       // keys that are not named
 	Message    string    `json:"message,omitempty"`
-	Note       string    `json:"note,omitempty"` // from the log itself
+	Container  string    `json:"container,omitempty"` // in which a program ran
+	Command    string    `json:"command,omitempty"`   // its words, shortened
+	Outcome    string    `json:"outcome,omitempty"`   // how it ended, or that it began
+	Note       string    `json:"note,omitempty"`      // from the log itself
 }
 
 // A sum is the SHA-256 of a line.

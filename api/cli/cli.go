@@ -112,7 +112,7 @@ func (p *program) commands() []*cobra.Command {
 			p.validateCommand(), p.userDataCommand(), p.schemaCommand(), p.explainCommand(), p.watchCommand()),
 		in(groupGenerations, p.diffCommand(), p.historyCommand(), p.revertCommand(), p.confirmCommand(), p.txCommand(),
 			p.applyStatusCommand()),
-		in(groupNode, p.healthCommand(), p.updateCommand(), p.logsCommand(), p.dmesgCommand(), p.rebootCommand(), p.shutdownCommand(), p.resetCommand()),
+		in(groupNode, p.healthCommand(), p.updateCommand(), p.containerCommand(), p.execCommand(), p.debugCommand(), p.logsCommand(), p.dmesgCommand(), p.rebootCommand(), p.shutdownCommand(), p.resetCommand()),
 		in(groupRemote, p.contextCommand(), p.pkiCommand()),
 		in(groupOther, p.eventsCommand(), p.rawCommand(), completionCommand()),
 	)

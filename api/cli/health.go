@@ -132,7 +132,7 @@ func timedOut(err error, command context.Context, timeout time.Duration, what st
 func healthLine(h client.Health) string {
 	var what []string
 	for _, f := range h.Faults {
-		what = append(what, f.Detail)
+		what = append(what, strings.TrimPrefix(f.Source+": "+f.Detail, ": "))
 	}
 	if len(what) == 0 {
 		return h.Status

@@ -95,12 +95,15 @@ func (p *program) logs(cmd *cobra.Command, r client.LogsRequest) error {
 		return err
 	}
 	defer stream.Close()
-	for {
+	for n := 0; ; n++ {
 		line, err := stream.Next(ctx)
 		switch {
 		case ctx.Err() != nil && r.Follow: // being interrupted is the ordinary end
 			return nil
 		case errors.Is(err, io.EOF):
+			if n == 0 {
+				p.note(cmd, "the journal has no such line")
+			}
 			return nil
 		case err != nil:
 			return err

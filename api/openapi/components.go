@@ -1,5 +1,7 @@
 package openapi
 
+import "slices"
+
 func typed(kind, about string) object {
 	o := object{{"type", kind}}
 	if about != "" {
@@ -41,7 +43,7 @@ var settings = object{{"type", "object"}, {"description", "Settings nested by th
 
 // components are the schemas of what the API answers.
 func components() object {
-	return append(append(settingsComponents(), hostComponents()...), updateComponents()...)
+	return slices.Concat(settingsComponents(), hostComponents(), updateComponents(), containerComponents())
 }
 
 func settingsComponents() object {

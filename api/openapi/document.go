@@ -120,7 +120,7 @@ func requestBody(rt server.Route) object {
 		schema = ref("Pairs")
 	}
 	if slices.Contains(rt.Body, "application/octet-stream") {
-		schema = append(str("The bundle."), member{"format", "binary"})
+		schema = append(str("The file."), member{"format", "binary"})
 	}
 	var content object
 	for _, t := range rt.Body {
@@ -151,7 +151,7 @@ func responses(rt server.Route) object {
 	if slices.ContainsFunc(rt.Params, func(p server.Param) bool { return p.Name == "If-None-Match" }) {
 		out = append(out, member{"304", object{{"description", "The caller has the current settings."}}})
 	}
-	kinds := append(slices.Clone(rt.Refuses), problem.Forbidden, problem.ForeignOrigin, problem.Internal)
+	kinds := append(slices.Clone(rt.Refuses), problem.Forbidden, problem.OrchestratedCaller, problem.ForeignOrigin, problem.Internal)
 	slices.SortStableFunc(kinds, func(a, b problem.Kind) int { return a.Status - b.Status })
 	for len(kinds) > 0 {
 		n := slices.IndexFunc(kinds, func(k problem.Kind) bool { return k.Status != kinds[0].Status })

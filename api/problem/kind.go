@@ -26,6 +26,7 @@ var (
 	UnsupportedType     = Kind{"unsupported-content-type", http.StatusBadRequest, "unsupported content type", "The content type is missing or none that the route reads."}
 	Forbidden           = Kind{"forbidden", http.StatusForbidden, "not allowed", "The caller's role does not allow the request."}
 	ForeignOrigin       = Kind{"foreign-origin", http.StatusForbidden, "request from a web page", "The request carries `Origin` or `Referer`, which only web pages send."}
+	OrchestratedCaller  = Kind{"orchestrated-caller", http.StatusForbidden, "caller in a container of an orchestrator", "The caller on the Unix socket runs in a container of an orchestrator, or has ended. Such callers have no rights, whoever they run as."}
 	UnknownSetting      = Kind{"unknown-setting", http.StatusNotFound, "unknown setting", "The variant has no setting of this name."}
 	NoRoute             = Kind{"no-route", http.StatusNotFound, "unknown route", "The API has nothing at this path."}
 	NoGeneration        = Kind{"no-generation", http.StatusNotFound, "unknown generation", "There is no generation of this number, or it was retired."}
@@ -35,6 +36,12 @@ var (
 	UnknownUpdate       = Kind{"unknown-update", http.StatusNotFound, "unknown update", "The repository does not list the version, or no longer."}
 	NothingStaged       = Kind{"nothing-staged", http.StatusNotFound, "nothing is staged", "The other slot has no version that could be activated."}
 	WrongMethod         = Kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", "The path exists and does not take the method. `Allow` lists those it takes."}
+	UnknownContainer    = Kind{"unknown-container", http.StatusNotFound, "unknown container", "There is no container of this name, or the settings do not enable it. `GET /containers` lists those that there are."}
+	NotRunning          = Kind{"container-not-running", http.StatusConflict, "the container does not run", "The request needs a container that runs."}
+	UpgradeRequired     = Kind{"upgrade-required", http.StatusUpgradeRequired, "this is a WebSocket", "The route speaks the WebSocket protocol, and the request does not ask for it."}
+	TooManySessions     = Kind{"too-many-sessions", http.StatusTooManyRequests, "too many sessions", "As many programs run in containers by this API as may, all together or for this caller."}
+	ContainerFailed     = Kind{"container-failed", http.StatusInternalServerError, "the container service could not do it", "`detail` says why: systemd, containerd or a registry did not do as they were asked."}
+	NoContainers        = Kind{"no-containers", http.StatusServiceUnavailable, "nothing runs containers here", "There is no container service on this node, or it does not answer. The daemon runs in a sandbox, for example."}
 	NoTry               = Kind{"no-try", http.StatusConflict, "nothing is being tried", "There is no try to confirm, or another generation is being tried."}
 	NoMaintenance       = Kind{"no-maintenance", http.StatusConflict, "not waiting for first settings", "The node has settings, or its image does not have it wait for them on the network."}
 	UpdateNotAllowed    = Kind{"update-not-allowed", http.StatusConflict, "not in this state of updates", "The state that `GET /updates/status` shows does not permit the action."}
@@ -63,7 +70,7 @@ func Kinds() []Kind {
 	all := []Kind{
 		NoUpdateStatus, UnknownUpdate, NothingStaged, UpdateNotAllowed, LengthRequired, UpdateBusy, UpdateFailed, NoUpdater,
 		InvalidSettings, BadRequest, InvalidParameter, InvalidTransaction, UnsupportedType, Forbidden, ForeignOrigin,
-		UnknownSetting, NoRoute, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, NoMaintenance, TryPending, Stale, TooLarge, NothingPending,
+		OrchestratedCaller, UnknownSetting, NoRoute, UnknownContainer, NotRunning, UpgradeRequired, TooManySessions, ContainerFailed, NoContainers, NoGeneration, UnknownApply, UnknownName, WrongMethod, NoTry, NoMaintenance, TryPending, Stale, TooLarge, NothingPending,
 		TooManyTransactions, TooManyStreams, TooManyRequests, Internal, NoApply, NoPower, NoJournal, ReadOnly, Busy, NoSpace,
 	}
 	slices.SortFunc(all, func(a, b Kind) int {

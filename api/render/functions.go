@@ -45,11 +45,11 @@ func helpers() template.FuncMap {
 	return template.FuncMap{
 		"optmember": optionalMember, "default": fallback, "coalesce": coalesce, "negate": negate,
 		"any_enabled": anyEnabled, "is_enabled": isEnabled, "keys": names, "values": values, "join_map": joinMap,
-		"b64dec": base64Decoded, "sha256sum": digest, "duration": duration, "seconds": seconds,
+		"b64dec": base64Decoded, "from_yaml": fromYAML, "sha256sum": digest, "duration": duration, "seconds": seconds,
 		"goarch": goarch, "url_host": urlHost, "cidr_ip": cidrIP, "is_ipv4": isIPv4, "is_ipv6": isIPv6,
 		"kube_reserve_cpu": kubeReserveCPU, "kube_reserve_memory": kubeReserveMemory, "node_labels": nodeLabels, "node_taints": nodeTaints,
 		"image_ref": imageRef, "image_region": imageRegion, "certs_dir": certsDir, "registry_server": registryServer, "registry_host": registryHost,
-		"oci_capabilities": ociCapabilities,
+		"oci_capabilities": ociCapabilities, "cpu_percent": cpuPercent,
 	}
 }
 

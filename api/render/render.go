@@ -47,6 +47,7 @@ type Node struct {
 	Addresses []string
 	CPUs      int
 	Memory    int64 // bytes
+	Storage   int64 // bytes of the file system of /var
 	Region    string
 	FIPS      bool // the kernel is in FIPS mode
 	EFA       bool // an Elastic Fabric Adapter is there
@@ -58,7 +59,7 @@ func (n Node) data() map[string]any {
 		addresses[i] = a
 	}
 	return map[string]any{
-		"hostname": n.Hostname, "addresses": addresses, "cpus": int64(n.CPUs), "memory": n.Memory,
+		"hostname": n.Hostname, "addresses": addresses, "cpus": int64(n.CPUs), "memory": n.Memory, "storage": n.Storage,
 		"region": n.Region, "fips": n.FIPS, "efa": n.EFA,
 	}
 }

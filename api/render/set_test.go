@@ -176,7 +176,8 @@ func TestUnread(t *testing.T) {
 	set, _ := render.Compile([]*recipe.Package{p})
 	want := []string{
 		"settings.motd", "settings.host-containers.<name>.superpowered", "settings.host-containers.<name>.user-data",
-		"settings.host-containers.<name>.command", "settings.ntp.time-servers",
+		"settings.host-containers.<name>.command", "settings.host-containers.<name>.resources.memory",
+		"settings.host-containers.<name>.resources.cpus", "settings.host-containers.<name>.resources.pids", "settings.ntp.time-servers",
 	}
 	if diff := cmp.Diff(want, set.Unread(small, []*recipe.Package{p})); diff != "" {
 		t.Errorf("Unread (-want +got):\n%s", diff)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -200,3 +201,13 @@ func cidrIP(s string) (string, error) {
 
 func isIPv4(s string) bool { a, err := address(s); return err == nil && a.Is4() }
 func isIPv6(s string) bool { a, err := address(s); return err == nil && a.Is6() }
+
+// cpuPercent gives the number of processors s as systemd counts their time: 150%
+// for "1.5".
+func cpuPercent(s string) (string, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(n > 0 && n < 1e6) {
+		return "", fmt.Errorf("%q is no number of processors", s)
+	}
+	return fmt.Sprintf("%.0f%%", n*100), nil
+}

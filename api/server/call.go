@@ -32,7 +32,7 @@ type call struct {
 func (s *Server) handle(rt *Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := s.calls.Get().(*call)
-		*c = call{w: w, r: r, route: rt, peer: peerFrom(r.Context()), audited: rt.Changes}
+		*c = call{w: w, r: r, route: rt, peer: peerFrom(r.Context()), audited: rt.Changes || rt.Status == http.StatusSwitchingProtocols}
 		defer func() {
 			s.finish(c)
 			c.conclude()
@@ -80,6 +80,9 @@ func (s *Server) admit(c *call) error {
 	// Programs send neither; a browser that was led to the socket by a proxy does.
 	if len(h["Origin"]) > 0 || len(h["Referer"]) > 0 {
 		return problem.New(problem.ForeignOrigin, "the request carries Origin or Referer, as requests of web pages do")
+	}
+	if c.peer.stranger != "" {
+		return s.turnAwayStranger(c)
 	}
 	if c.peer.Role < c.route.Role {
 		return problem.New(problem.Forbidden, "%s has the role %s, and %s %s needs %s", c.peer.name, c.peer.Role, c.r.Method, c.route.Path, c.route.Role)

@@ -24,6 +24,9 @@ func (s *Server) withPeer(ctx context.Context, c net.Conn) context.Context {
 	} else {
 		s.opt.Access.identify(p, uint32(os.Getuid()))
 	}
+	if p.stranger != "" {
+		p.limit(None)
+	}
 	if sc, ok := c.(*slotConn); !ok {
 		p.limit(None)
 	} else {
@@ -57,6 +60,7 @@ func peerOf(c net.Conn) (*Peer, error) {
 			return
 		}
 		p.UID, p.GID, p.PID = cred.Uid, cred.Gid, cred.Pid
+		p.stranger = strangerAt(int(fd), cred.Pid)
 		p.Groups, fault = peerGroups(fd)
 	})
 	if err == nil {

@@ -43,6 +43,8 @@ type Peer struct {
 	System bool // root, or the daemon's own user in a sandbox: may write the generated layer
 	name   string
 	caller *remote.Caller // when it comes from the network
+
+	stranger string // why it is nobody, whoever it runs as; empty for others
 }
 
 // Name returns how the peer is called in generations and in the audit log.

@@ -86,7 +86,7 @@ var routeProblems = struct{ parameter, change, commit []problem.Kind }{
 // Routes returns all routes, in the order in which the description lists them.
 func Routes() []Route {
 	var all []Route
-	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), applyRoutes(), imageRoutes(), updateRoutes(), nodeRoutes()} {
+	for _, group := range [][]Route{settingsRoutes(), transactionRoutes(), generationRoutes(), applyRoutes(), imageRoutes(), updateRoutes(), containerRoutes(), nodeRoutes()} {
 		all = append(all, group...)
 	}
 	return all

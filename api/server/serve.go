@@ -48,6 +48,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, readers ...net.Liste
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
 	var stopped sync.WaitGroup
+	defer s.sessions.under.Wait()
 	if s.opt.Applier != nil {
 		applyCtx, end := context.WithCancel(ctx)
 		var work sync.WaitGroup

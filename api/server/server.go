@@ -17,6 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
+	"github.com/bulkhead-os/bulkhead/api/containers"
 	"github.com/bulkhead-os/bulkhead/api/store"
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/schema"
@@ -33,12 +36,15 @@ type Options struct {
 	Access   Access
 	Notices  *Notices
 
-	Network   Network           // the zero value: nobody comes from the network
-	Power     Power             // none: nobody reboots the node, or switches it off
-	Journal   Journal           // none: there are no logs to show
-	Machine   Machine           // that the daemon runs on; the zero value: it is not told about
-	Host      Host              // none: health is that of the daemon alone
-	Updater   Updater           // none: the system is not updated from here
+	Network Network // the zero value: nobody comes from the network
+	Power   Power   // none: nobody reboots the node, or switches it off
+	Journal Journal // none: there are no logs to show
+	Machine Machine // that the daemon runs on; the zero value: it is not told about
+	Host    Host    // none: health is that of the daemon alone
+	Updater Updater // none: the system is not updated from here
+	// Containers is what the containers of the node are reached by; none.
+	Containers *containers.Client
+
 	Applier   Applier           // none: settings are stored and served only
 	Owed      string            // file that marks an apply that is owed, in a place that a reboot clears; none
 	Catalogue func() *Catalogue // of the image, called once and only when needed; none
@@ -71,6 +77,8 @@ type Server struct {
 	calls    sync.Pool
 	bodies   chan struct{} // slots for large bodies
 
+	strangers  *rate.Limiter // of what is recorded about them
+	sessions   *sessions
 	logStreams chan struct{} // slots for readers of the journal
 	ending     chan struct{} // closed when streams are to end
 	endStreams func()        // closes it
@@ -99,6 +107,8 @@ func New(opt Options) *Server {
 		owed:     &owed{path: opt.Owed, log: opt.Log},
 		calls:    sync.Pool{New: func() any { return new(call) }},
 
+		strangers:  rate.NewLimiter(0.2, 20),
+		sessions:   newSessions(),
 		logStreams: make(chan struct{}, maxLogStreams),
 		ending:     make(chan struct{}),
 	}

@@ -55,6 +55,9 @@ func read(t *table) *Package {
 	each(t, "program", func(t *table) {
 		p.Programs = append(p.Programs, Program{Name: t.needed("name", packageNameRule), Path: t.needed("path", absoluteRule)})
 	})
+	each(t, "image", func(t *table) {
+		p.Images = append(p.Images, Image{Name: t.needed("name", packageNameRule), Path: t.needed("path", absoluteRule)})
+	})
 	each(t, "file", func(t *table) {
 		p.Files = append(p.Files, File{Source: t.needed("source", localRule), Path: t.needed("path", absoluteRule), Mode: readMode(t)})
 	})
@@ -104,10 +107,13 @@ func readHead(t *table, p *Package) {
 }
 
 func readModule(t *table) Module {
-	return Module{
-		Package: t.needed("package", importRule), Output: t.needed("output", absoluteRule),
-		Tags: t.list("tags", lineRule), Ldflags: t.list("ldflags", lineRule),
+	m := Module{Output: t.needed("output", absoluteRule), Tags: t.list("tags", lineRule), Ldflags: t.list("ldflags", lineRule)}
+	if !t.has("packages") {
+		m.Package = t.needed("package", importRule)
+		return m
 	}
+	m.Packages, m.Links = t.list("packages", importRule), t.needed("links", absoluteRule)
+	return m
 }
 
 func readUnit(t *table) Unit {

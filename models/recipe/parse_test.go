@@ -29,8 +29,12 @@ func TestParseFull(t *testing.T) {
 	want := &recipe.Package{
 		Name: "full", Summary: "Everything a package can have", License: "GPL-2.0-only WITH Linux-syscall-note OR MIT",
 		Tmpfiles: "a.tmpfiles.conf", Sysusers: "a.sysusers.conf", Sysctl: "a.sysctl.conf",
-		Debian:   []recipe.Debian{{Package: "chrony", Keep: []string{"/usr/sbin/chronyd", "/usr/lib/chrony/*"}}},
-		Modules:  []recipe.Module{{Package: "example.org/a/v2/cmd/b", Output: "/usr/bin/b", Tags: []string{"x"}, Ldflags: []string{"-X", "main.v=1"}}},
+		Debian: []recipe.Debian{{Package: "chrony", Keep: []string{"/usr/sbin/chronyd", "/usr/lib/chrony/*"}}},
+		Modules: []recipe.Module{
+			{Package: "example.org/a/v2/cmd/b", Output: "/usr/bin/b", Tags: []string{"x"}, Ldflags: []string{"-X", "main.v=1"}},
+			{Packages: []string{"example.org/c/cmd/d", "example.org/c/cmd/e"}, Output: "/usr/lib/c", Links: "/usr/bin"},
+		},
+		Images:   []recipe.Image{{Name: "pause", Path: "/usr/share/pause.tar"}},
 		Programs: []recipe.Program{{Name: "apply", Path: "/usr/bin/apply"}},
 		Files:    []recipe.File{{Source: "a", Path: "/usr/share/a", Mode: 0o644}, {Source: "b", Path: "/usr/share/b", Mode: 0o755}},
 		Units: []recipe.Unit{
@@ -86,7 +90,7 @@ func TestParseFaults(t *testing.T) {
 			"p/package.toml:3:1: package.licence: there is no such key (want one of license, name, summary, sysctl, sysusers, tmpfiles)",
 			`p/package.toml:4:11: package.summary: "a\nb" has a control character`,
 		}},
-		{"unknown table", head + "[[configs]]\n", []string{"p/package.toml:5:3: configs: there is no such key (want one of action, config, debian, file, go, package, program, reads, unit)"}},
+		{"unknown table", head + "[[configs]]\n", []string{"p/package.toml:5:3: configs: there is no such key (want one of action, config, debian, file, go, image, package, program, reads, unit)"}},
 		{"table for a list", head + "[reads]\nsettings = ['motd']\nby = 'x'\n", []string{"p/package.toml:5:2: reads: want a list, got a table"}},
 		{"wrong types", head + "[[debian]]\npackage = 1\nkeep = ['a', 1]\n[[unit]]\nname = 'a.service'\nenable = 'yes'\n", []string{
 			"p/package.toml:6:11: debian[0].package: want a string, got 1",

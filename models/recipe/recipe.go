@@ -24,6 +24,7 @@ type Package struct {
 	Debian   []Debian
 	Modules  []Module
 	Programs []Program
+	Images   []Image
 	Files    []File
 	Units    []Unit
 	Configs  []Config
@@ -39,16 +40,25 @@ type Debian struct {
 	Keep    []string // absolute paths in the form of path.Match
 }
 
-// A Module is a command built from a Go module.
+// A Module is a command built from a Go module, or many of them in one file.
 type Module struct {
-	Package string // import path
-	Output  string // absolute path in the image
-	Tags    []string
-	Ldflags []string
+	Package  string   // import path; empty where there are Packages
+	Packages []string // import paths of commands that share the file
+	Links    string   // absolute path of the directory with a link for each of Packages
+	Output   string   // absolute path in the image
+	Tags     []string
+	Ldflags  []string
 }
 
 // A Program is one of our own programs.
 type Program struct {
+	Name string
+	Path string // absolute path in the image
+}
+
+// An Image is an archive with an image of containers that is made along with
+// that of the node.
+type Image struct {
 	Name string
 	Path string // absolute path in the image
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/settings/containerregistry"
 	"github.com/bulkhead-os/bulkhead/models/settings/containerruntime"
 	"github.com/bulkhead-os/bulkhead/models/settings/containerruntimeplugins"
+	"github.com/bulkhead-os/bulkhead/models/settings/containers"
+	"github.com/bulkhead-os/bulkhead/models/settings/containersecrets"
 	"github.com/bulkhead-os/bulkhead/models/settings/dns"
 	"github.com/bulkhead-os/bulkhead/models/settings/ecs"
 	"github.com/bulkhead-os/bulkhead/models/settings/hostcontainers"
@@ -54,6 +56,8 @@ type Settings struct {
 	HostContainers      hostcontainers.Settings      `setting:"host-containers"`
 	BootstrapContainers bootstrapcontainers.Settings `setting:"bootstrap-containers"`
 	BootstrapCommands   bootstrapcommands.Settings   `setting:"bootstrap-commands"`
+	Containers          containers.Settings          `setting:"containers"`
+	ContainerSecrets    containersecrets.Settings    `setting:"container-secrets"`
 	Kernel              *kernel.Settings             `setting:"kernel"`
 	Boot                *boot.Settings               `setting:"boot"`
 	Network             *network.Settings            `setting:"network"`

@@ -98,7 +98,9 @@ func TestEverySettingIsDocumented(t *testing.T) {
 // reason why not.
 func TestSecretsAreTyped(t *testing.T) {
 	public := map[string]string{
-		"settings.kubernetes.server-certificate": "a certificate is public",
+		"settings.kubernetes.server-certificate":                                    "a certificate is public",
+		"settings.containers.<name-of-a-container>.secret-env.<name-of-a-variable>": "the name of a secret",
+		"settings.containers.<name-of-a-container>.secret-files":                    "names of secrets",
 	}
 	smells := regexp.MustCompile(`password|secret|token|private|credentials$|auth$|-key$|user-data`)
 	walk(func(path string, n *schema.Node) {

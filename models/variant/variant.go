@@ -5,6 +5,7 @@ package variant
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/bulkhead-os/bulkhead/models/document"
+	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/schema"
 	"github.com/bulkhead-os/bulkhead/models/settings"
@@ -28,6 +30,10 @@ type Variant struct {
 	Arch     []string // supported architectures, as in "x86_64"
 	Summary  string   // one line
 	Packages []string // what the image is made of, in the order of the file
+
+	// Embed has the images of containers that are part of the operating system: what
+	// each is made of, by its name or that of the host container that it is for.
+	Embed map[string]string
 
 	Schema   *schema.Schema
 	Defaults document.Document // the default layer
@@ -47,7 +53,8 @@ type definition struct {
 		Include  []string `toml:"include"`
 		Packages []string `toml:"packages"`
 	} `toml:"variant"`
-	Defaults map[string]any `toml:"defaults"`
+	Defaults map[string]any    `toml:"defaults"`
+	Embed    map[string]string `toml:"embed"`
 }
 
 // Names returns the names of the variants in fsys, sorted.
@@ -72,8 +79,8 @@ func Load(fsys fs.FS, name string) (*Variant, error) {
 	d := def.Variant
 	v := &Variant{
 		Name: d.Name, Platform: d.Platform, Runtime: d.Runtime, Version: d.Version, Flavor: d.Flavor, Arch: d.Arch, Summary: d.Summary,
-		Packages: d.Packages,
-		Schema:   schema.For(settings.Type, d.Name, d.Settings),
+		Packages: d.Packages, Embed: def.Embed,
+		Schema: schema.For(settings.Type, d.Name, d.Settings),
 	}
 	for _, g := range d.Settings {
 		if !slices.Contains(v.Schema.AllGroups(), g) {
@@ -136,6 +143,24 @@ func (v *Variant) check() error {
 		return fmt.Errorf("variant %s: defaults: %w", v.Name, err)
 	}
 	return nil
+}
+
+// ImageName returns the name of the image that is embedded as name: the source of
+// the host container called that by default, or else name itself.
+func (v *Variant) ImageName(name string) (string, error) {
+	if strings.ContainsAny(name, "/:") {
+		return name, nil
+	}
+	k, err := key.Parse("host-containers." + name + ".source")
+	if err != nil {
+		return "", err
+	}
+	var source string
+	if text, ok := v.Defaults.Get(k); ok {
+		err := json.Unmarshal([]byte(text.JSON()), &source)
+		return source, err
+	}
+	return "", fmt.Errorf("variant %s has no host container %q with an image; write the whole name of the image", v.Name, name)
 }
 
 // Effective merges the layers: user over generated over defaults.

@@ -88,3 +88,30 @@ func TestPackages(t *testing.T) {
 		t.Errorf("Load: packages (-want +got):\n%s", diff)
 	}
 }
+
+func TestImageName(t *testing.T) {
+	file := strings.Replace(small, `"ntp"]`, `"ntp", "host-containers"]`, 1) + `
+[defaults.host-containers.admin]
+source = "registry.example.org/admin:v1"
+[embed]
+admin = ""
+"registry.example.org/tool:v1" = "tool.tar"
+`
+	v, err := variant.Load(fstest.MapFS{"small.toml": {Data: []byte(file)}, "shared/a.toml": {}}, "small")
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{"admin": "", "registry.example.org/tool:v1": "tool.tar"}, v.Embed); diff != "" {
+		t.Errorf("Load: images to embed (-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct{ name, want, err string }{
+		{"admin", "registry.example.org/admin:v1", ""},
+		{"registry.example.org/tool:v1", "registry.example.org/tool:v1", ""},
+		{"tool", "", `variant small has no host container "tool" with an image; write the whole name of the image`},
+	} {
+		got, err := v.ImageName(tt.name)
+		if text := ""; got != tt.want || err != nil && err.Error() != tt.err || err == nil && tt.err != text {
+			t.Errorf("ImageName(%s) = %q, %v, want %q, %q", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bulkhead-os/bulkhead/api/containers"
 	"github.com/bulkhead-os/bulkhead/api/journal"
 	"github.com/bulkhead-os/bulkhead/api/power"
 	"github.com/bulkhead-os/bulkhead/api/server"
@@ -27,6 +28,7 @@ func equip(o *server.Options, opt Options) {
 	if opt.Root != "/" {
 		return
 	}
+	o.Containers = containers.New(containers.Socket)
 	o.Power = power.New(powerSocket)
 	o.Journal = journal.Journal{}
 	o.Machine = server.ReadMachine(os.DirFS("/"))

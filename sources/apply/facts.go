@@ -23,6 +23,7 @@ func nodeFacts(region string) render.Node {
 		Addresses: addresses(),
 		CPUs:      cpus("/sys/devices/system/cpu/online"),
 		Memory:    memory(),
+		Storage:   storage("/var"),
 		Region:    region,
 		FIPS:      firstLine("/proc/sys/crypto/fips_enabled") == "1",
 		EFA:       hasEFA("/sys/bus/pci/drivers/efa"),
@@ -70,6 +71,15 @@ func memory() int64 {
 		return 0
 	}
 	return int64(info.Totalram) * int64(info.Unit)
+}
+
+// storage returns how large the file system of dir is.
+func storage(dir string) int64 {
+	var info unix.Statfs_t
+	if err := unix.Statfs(dir, &info); err != nil {
+		return 0
+	}
+	return int64(info.Blocks) * info.Bsize
 }
 
 // hasEFA reports whether the driver in dir has a device.

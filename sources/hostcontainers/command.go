@@ -35,9 +35,9 @@ for the unit of a container; what containers there are is in the settings.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage.Mistake(fmt.Errorf("name a step: run, stop, clean-up or pull"))
+				return usage.Mistake(fmt.Errorf("name a step: run, stop, clean-up, pull or tidy"))
 			}
-			return usage.Mistake(fmt.Errorf("step %q is not known, want run, stop, clean-up or pull", args[0]))
+			return usage.Mistake(fmt.Errorf("step %q is not known, want run, stop, clean-up, pull or tidy", args[0]))
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -50,6 +50,7 @@ for the unit of a container; what containers there are is in the settings.`,
 		p.step("stop NAME", "End a container", p.stop),
 		p.step("clean-up NAME", "Say how a container ended, and remove what is left of it", p.cleanUp),
 		p.step("pull SOURCE", "Fetch an image", p.pull),
+		p.tidyStep(),
 	)
 	return cmd
 }
@@ -66,16 +67,32 @@ func (p *program) step(use, short string, do action) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			log := journallog.New(cmd.ErrOrStderr())
-			c, err := hostcontainerd.Connect(cmd.Context(), hostcontainerd.Options{Socket: p.socket, Unit: hostcontainerd.Unit}, log)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			return do(cmd.Context(), c, log, args[0])
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return p.do(cmd, args[0], do) },
 	}
+}
+
+// tidyStep is the one that is about no container.
+func (p *program) tidyStep() *cobra.Command {
+	return &cobra.Command{
+		Use: "tidy", Short: "Remove images that nobody needs",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage.Mistake(fmt.Errorf("%d arguments, want none: tidy", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.do(cmd, "", p.tidy) },
+	}
+}
+
+func (p *program) do(cmd *cobra.Command, name string, do action) error {
+	log := journallog.New(cmd.ErrOrStderr())
+	c, err := hostcontainerd.Connect(cmd.Context(), hostcontainerd.Options{Socket: p.socket, Unit: hostcontainerd.Unit}, log)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(cmd.Context(), c, log, name)
 }
 
 // definition reads what the container called name is.
@@ -106,8 +123,27 @@ func (p *program) cleanUp(ctx context.Context, c *hostcontainerd.Client, log *sl
 	}
 	if ended {
 		log.Info("container has ended", "container", name, "status", code)
+		if err := hostcontainerd.NoteEnd(id, code); err != nil {
+			log.Warn("how the container ended is not noted", "container", name, "error", err)
+		}
 	}
-	return c.Remove(ctx, id)
+	if err := c.Remove(ctx, id); err != nil {
+		return err
+	}
+	tidyUp(ctx, c, log) // its settings may have gone, too
+	return nil
+}
+
+func (p *program) tidy(ctx context.Context, c *hostcontainerd.Client, _ *slog.Logger, _ string) error {
+	return c.TidyNode(ctx)
+}
+
+// tidyUp tidies for those who have done something else, which is not to fail for
+// that.
+func tidyUp(ctx context.Context, c *hostcontainerd.Client, log *slog.Logger) {
+	if err := c.TidyNode(ctx); err != nil {
+		log.Warn("images that nobody needs cannot be removed", "error", err)
+	}
 }
 
 func (p *program) pull(ctx context.Context, c *hostcontainerd.Client, log *slog.Logger, source string) error {
@@ -116,5 +152,6 @@ func (p *program) pull(ctx context.Context, c *hostcontainerd.Client, log *slog.
 		return err
 	}
 	log.Info("image is here", "image", image.Name(), "digest", image.Target().Digest.String())
+	tidyUp(ctx, c, log)
 	return nil
 }

@@ -14,10 +14,11 @@ func TestMisuse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "name a step: run, stop, clean-up or pull"},
-		{[]string{"list"}, `step "list" is not known, want run, stop, clean-up or pull`},
+		{[]string{}, "name a step: run, stop, clean-up, pull or tidy"},
+		{[]string{"list"}, `step "list" is not known, want run, stop, clean-up, pull or tidy`},
 		{[]string{"run"}, "0 arguments, want one: run NAME"},
 		{[]string{"stop", "a", "b"}, "2 arguments, want one: stop NAME"},
+		{[]string{"tidy", "a"}, "1 arguments, want none: tidy"},
 		{[]string{"run", "--force", "a"}, "unknown flag: --force"},
 	} {
 		cmd := hostcontainers.Command()

@@ -94,6 +94,9 @@ func boot(t *testing.T, more map[string]string) *machine {
 		Files: map[string]string{
 			"/etc/systemd/system/host-container@.service":      text("packages", "host-containers", "host-container@.service"),
 			"/etc/systemd/system/host-containerd.service":      text("packages", "containerd", "host-containerd.service"),
+			"/etc/systemd/system/container-images.service":     text("packages", "host-containers", "container-images.service"),
+			"/etc/systemd/system/container-images.timer":       text("packages", "host-containers", "container-images.timer"),
+			"/etc/container-images.toml":                       "images = []\n",
 			"/etc/systemd/system/runtime.slice":                text("packages", "containerd", "runtime.slice"),
 			"/usr/share/containerd/host-containerd.toml":       text("packages", "containerd", "host-containerd.toml"),
 			"/etc/host-containers/one.toml":                    config(`"/inside", "wait"`),
@@ -167,6 +170,12 @@ func TestUnit(t *testing.T) {
 	if got := m.processes(one); len(got) != 1 || got[0] != "inside" {
 		t.Errorf("processes of %s: %q, want those of the container", one, got)
 	}
+
+	// Nothing is removed, since the image is part of the operating system.
+	m.Run("systemctl", "start", "container-images.service")
+	m.expect("container-images.service", "Result", "success")
+	m.Run("systemctl", "start", "container-images.timer")
+	m.expect("container-images.timer", "ActiveState", "active")
 
 	m.Run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "host-containerd.service")
 	m.await("host-containerd.service", "Started", 2)

@@ -32,19 +32,44 @@ const (
 // unit and a name, and what follows is the program to become with its arguments.
 func Command() *cobra.Command {
 	return &cobra.Command{
-		Use:           "journal-exec SOCKET UNIT NAME PROGRAM [ARGUMENT...]",
+		Use:           "journal-exec [--variables DIR] SOCKET UNIT NAME PROGRAM [ARGUMENT...]",
 		Short:         "Become a program whose output goes to the journal",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// All words are those of the program.
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 && args[0] == "--variables" {
+				if err := setVariables(args[1]); err != nil {
+					return failure{err, cannotRun}
+				}
+				args = args[2:]
+			}
 			if len(args) < 3 {
 				return failure{errors.New("name the socket of the journal, and the unit and the name it is to know the program by"), 2}
 			}
 			return Exec(args[0], args[1], args[2], args[3:])
 		},
 	}
+}
+
+// setVariables has the environment hold a variable for each file in dir: values
+// that are to be in no other place.
+func setVariables(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("take variables from files: %w", err)
+	}
+	for _, f := range files {
+		value, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err == nil {
+			err = os.Setenv(f.Name(), string(value))
+		}
+		if err != nil {
+			return fmt.Errorf("take variables from files: %w", err)
+		}
+	}
+	return nil
 }
 
 // failure is an error with the exit status for it.

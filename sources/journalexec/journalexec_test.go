@@ -100,3 +100,26 @@ func TestExecWithoutJournal(t *testing.T) {
 		t.Errorf("Exec without a journal: %q, %v, want hello", out, err)
 	}
 }
+
+// Variables come from files where that is asked for, and what is asked for in vain
+// is told.
+func TestVariables(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "JOURNALEXEC_WORD"), []byte("a\nb"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JOURNALEXEC_WORD", "before")
+	for _, tt := range []struct {
+		dir, want, word string
+	}{
+		{dir, "start /etc/passwd: permission denied", "a\nb"},
+		{dir + "/none", "take variables from files: open " + dir + "/none: no such file or directory", "a\nb"},
+	} {
+		cmd := journalexec.Command()
+		cmd.SetArgs([]string{"--variables", tt.dir, "/nonexistent/socket", "", "x", "/etc/passwd"})
+		err := cmd.Execute()
+		if err == nil || err.Error() != tt.want || os.Getenv("JOURNALEXEC_WORD") != tt.word {
+			t.Errorf("journal-exec --variables %s: %v, word %q, want %s, %q", tt.dir, err, os.Getenv("JOURNALEXEC_WORD"), tt.want, tt.word)
+		}
+	}
+}

@@ -104,9 +104,11 @@ func generate(ctx context.Context, opt options, daemon daemon, log *slog.Logger)
 	return healthfile.WriteTo(opt.health, "network-config", faults)
 }
 
-// codeNetwork is the code of what keeps a node from the network that it should
-// have.
-const codeNetwork report.Code = "network-config"
+// Codes of faults of the program.
+const (
+	codeNetwork  report.Code = "network-config" // the node has not the network that it should have
+	codeHostname report.Code = "hostname"       // the host name could not be set
+)
 
 func sourceText(c Config, found bool) string {
 	if !found {
@@ -192,7 +194,7 @@ func hostnameCommand(opt *options) *cobra.Command {
 			err := setHostname(args[0], kernelHostname)
 			var faults []report.Fault
 			if err != nil {
-				faults = []report.Fault{{Severity: report.Warning, Code: "hostname", Detail: err.Error(), Hint: "set settings.network.hostname"}}
+				faults = []report.Fault{{Severity: report.Warning, Code: codeHostname, Detail: err.Error(), Hint: "set settings.network.hostname"}}
 			}
 			return errors.Join(err, healthfile.WriteTo(opt.health, "set-hostname", faults))
 		},

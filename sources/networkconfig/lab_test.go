@@ -125,6 +125,8 @@ func addPackages(t *testing.T, opt *nsboot.Options, root workspace.Root) {
 		for _, u := range p.Units {
 			if u.File != "" {
 				opt.Files["/usr/lib/systemd/system/"+u.Name] = from(u.File)
+				// An image has its users from the start.
+				opt.Files["/usr/lib/systemd/system/"+u.Name+".d/users.conf"] = "[Unit]\nAfter=systemd-sysusers.service\n"
 			}
 		}
 		for kind, name := range map[string]string{"sysusers": p.Sysusers, "tmpfiles": p.Tmpfiles} {

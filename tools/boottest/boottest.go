@@ -69,18 +69,29 @@ var share = sync.OnceValues(func() (*Lab, error) {
 	return l, err
 })
 
-// shareFirst returns the lab with the other image.
-var shareFirst = sync.OnceValues(func() (*Lab, error) {
-	l, err := share()
-	if err != nil {
-		return nil, err
-	}
-	first := *l
-	if first.Image = os.Getenv(testimage.FirstVariable); first.Image == "" {
-		first.Image, err = testimage.BuildFirst(context.Background(), l.Root, io.Discard)
-	}
-	return &first, err
-})
+// shareOther returns what returns a lab with another image.
+func shareOther(variable string, build func(context.Context, workspace.Root, io.Writer) (string, error)) func() (*Lab, error) {
+	return sync.OnceValues(func() (*Lab, error) {
+		l, err := share()
+		if err != nil {
+			return nil, err
+		}
+		other := *l
+		if other.Image = os.Getenv(variable); other.Image == "" {
+			other.Image, err = build(context.Background(), l.Root, io.Discard)
+		}
+		return &other, err
+	})
+}
+
+var (
+	shareFirst      = shareOther(testimage.FirstVariable, testimage.BuildFirst)
+	shareKubernetes = shareOther(testimage.KubernetesVariable, testimage.BuildKubernetes)
+)
+
+// OpenKubernetes returns a lab with the image of testimage.KubernetesVariant, as
+// Open does.
+func OpenKubernetes(t testing.TB) *Lab { return open(t, shareKubernetes) }
 
 // Open returns the lab. A test that cannot have one is skipped.
 func Open(t testing.TB) *Lab { return open(t, share) }

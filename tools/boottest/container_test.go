@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/models/key"
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/tools/boottest"
 	"github.com/bulkhead-os/bulkhead/tools/ociimage"
@@ -82,8 +83,14 @@ func TestContainers(t *testing.T) {
 	awaitJournal(t, n, "host-container@one.service", "container has ended", 1)
 	// One that ends by itself is started again, and again.
 	change(t, n, `host-containers.two = { enabled = true, source = "images.test/test:v1", command = ["/inside", "exit", "3"] }`)
-	awaitJournal(t, n, "host-container@two.service", `container=two status=3`, 3)
+	// After 1 and 2 seconds at first, and not a hundred times a minute.
+	third := awaitJournal(t, n, "host-container@two.service", `container=two status=3`, 3)
+	first := journalLines(n, "host-container@two.service", `container=two status=3`)[0]
+	if took := third.Time.Sub(first.Time); took < 2500*time.Millisecond {
+		t.Errorf("a container that ends at once was started again twice within %s, want that it takes longer than 2.5s", took)
+	}
 	set(t, n, "host-containers.two.enabled=false")
+	testLimits(t, n)
 	change(t, n, `bootstrap-containers.a = { mode = "once", source = "images.test/test:v1", command = ["/inside", "exit", "0"], after = ["b"] }
 bootstrap-containers.b = { mode = "always", source = "images.test/test:v1", command = ["/inside", "report", "bootstrap-containers"], timeout = "10m" }
 bootstrap-containers.c = { mode = "always", source = "images.test/test:v1", command = ["/inside", "exit", "5"] }
@@ -106,6 +113,23 @@ bootstrap-commands.z = { mode = "once", commands = [["apiclient", "set", "motd=b
 	set(t, n, "bootstrap-containers.c.essential=true")
 	n.Restart()
 	awaitFault(t, n, "settings.bootstrap-containers.c", "it is essential")
+}
+
+// testLimits has a container run with limits, which its control group has, which
+// can be changed, and which keep it from taking more.
+func testLimits(t *testing.T, n *boottest.Node) {
+	t.Helper()
+	const unit = "host-container@limited.service"
+	change(t, n, `host-containers.limited = { enabled = true, source = "images.test/test:v1", command = ["/inside", "limits", "`+unit+`"], resources = { memory = "64MiB", cpus = 0.5, pids = 50 } }`)
+	awaitJournal(t, n, unit, "limits memory.max=67108864 memory.swap.max=0 cpu.max=50000 100000 pids.max=50", 1)
+	change(t, n, `host-containers.limited.resources = { memory = "96MiB", pids = 60 }`)
+	awaitJournal(t, n, unit, "limits memory.max=100663296 memory.swap.max=0 cpu.max=50000 100000 pids.max=60", 1)
+	unset(t, n, "host-containers.limited.resources")
+	awaitJournal(t, n, unit, "limits memory.max=max memory.swap.max=max cpu.max=max 100000 pids.max=", 1)
+	change(t, n, `host-containers.limited = { command = ["/inside", "eat"], resources = { memory = "64MiB" } }`)
+	awaitJournal(t, n, unit, "eating", 1)
+	awaitJournal(t, n, unit, `container=limited status=137`, 1)
+	set(t, n, "host-containers.limited.enabled=false")
 }
 
 // change makes the change that is written in text as settings.
@@ -141,12 +165,7 @@ func awaitJournal(t *testing.T, n *boottest.Node, unit, text string, count int) 
 	t.Helper()
 	end := time.Now().Add(boottest.Patience)
 	for {
-		var found []client.LogLine
-		for _, line := range n.Logs(client.LogsRequest{Boot: "0", Unit: unit}) {
-			if strings.Contains(line.Message, text) {
-				found = append(found, line)
-			}
-		}
+		found := journalLines(n, unit, text)
 		if len(found) >= count {
 			return found[len(found)-1]
 		}
@@ -155,6 +174,17 @@ func awaitJournal(t *testing.T, n *boottest.Node, unit, text string, count int) 
 		}
 		time.Sleep(250 * time.Millisecond)
 	}
+}
+
+// journalLines returns the lines of the journal of unit that have text, of this boot.
+func journalLines(n *boottest.Node, unit, text string) []client.LogLine {
+	var found []client.LogLine
+	for _, line := range n.Logs(client.LogsRequest{Boot: "0", Unit: unit}) {
+		if strings.Contains(line.Message, text) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // awaitFault waits until the health of the node has a fault at path whose detail
@@ -174,4 +204,14 @@ func awaitFault(t *testing.T, n *boottest.Node, path, text string) {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// unset takes settings back.
+func unset(t *testing.T, n *boottest.Node, name string) {
+	t.Helper()
+	k, err := key.Parse(name)
+	must(t, err)
+	must(t, n.API.Unset(t.Context(), "boottest", []key.Key{k}))
+	_, err = n.API.Commit(t.Context(), client.CommitRequest{Tx: "boottest", Message: "without " + name, Apply: true, Wait: boottest.Patience})
+	must(t, err)
 }

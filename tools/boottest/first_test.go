@@ -27,6 +27,9 @@ func TestNode(t *testing.T) {
 	n := d.Boot(boottest.Options{UserData: userData})
 	took := n.AwaitReady().At
 	n.AwaitHealth("ok")
+	if line, ok := n.KernelSaid("locked down from command line"); !ok {
+		t.Errorf("the kernel says %q, want that it is locked down", line)
+	}
 	if got := setting(t, n, "motd"); got != `"from user data"` {
 		t.Errorf("motd after the first boot: %s, want what user data says", got)
 	}

@@ -1,6 +1,7 @@
 package boottest
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -31,6 +32,7 @@ type Options struct {
 	UserData string // TOML, behind the settings of the remote API
 	Local    bool   // without those: nothing of the node is reached
 	CPUs     int    // 1 if zero
+	Memory   int    // in MiB; 1024 if zero
 	Firmware bool   // start with firmware and boot loader instead of the kernel
 	// SecureBoot is a file of firmware variables, see vm.Machine; with Firmware.
 	SecureBoot string
@@ -117,7 +119,7 @@ func (n *Node) plug(opt Options) func(net.Conn) {
 
 func (d *Disk) machine(opt Options, id identity) (vm.Machine, error) {
 	m := vm.Machine{
-		Name: hostName, Dir: d.t.TempDir(), CPUs: opt.CPUs, Memory: 1024, SecureBoot: opt.SecureBoot, OnReboot: opt.OnReboot, Clock: opt.Clock,
+		Name: hostName, Dir: d.t.TempDir(), CPUs: opt.CPUs, Memory: cmp.Or(opt.Memory, 1024), SecureBoot: opt.SecureBoot, OnReboot: opt.OnReboot, Clock: opt.Clock,
 		Disks: []vm.Disk{{Path: d.file, Write: vm.Keep}},
 	}
 	text := opt.UserData
@@ -341,6 +343,21 @@ func (n *Node) Facts() probe.Facts {
 		n.t.Fatal(err)
 	}
 	return f
+}
+
+// Dial connects to an address in the network of the node, as another node would.
+func (n *Node) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return n.net.Dial(ctx, address)
+}
+
+// Forward returns an address of this computer where a port of the node is reached.
+func (n *Node) Forward(port uint16) string {
+	n.t.Helper()
+	address, err := n.net.Forward("127.0.0.1:0", n.host, port)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return address
 }
 
 // CardMAC returns the address of a network card of a node, of which the first is 0.

@@ -30,7 +30,7 @@ func benchCommand() *cobra.Command {
 			"  shipyard bench --part boot        # the image, without the daemon\n" +
 			"  shipyard bench --part updates     # needs 20 GB of disk for a while\n" +
 			"  shipyard bench --dir /srv/disk    # where commits are to be measured",
-		Args: usage(cobra.NoArgs),
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if readers.socket != "" {
 				return bench.Read(cmd.Context(), readers.socket, readers.pause, cmd.OutOrStdout())

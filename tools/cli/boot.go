@@ -18,7 +18,7 @@ func bootCommand() *cobra.Command {
 			"console until the machine is off or a line has come. KVM is used where it works. What\n" +
 			"the machine writes to its disk is forgotten unless --keep is given.",
 		Example: "  shipyard boot\n  shipyard boot --direct --append systemd.show_status=1 --until 'Reached target multi-user'",
-		Args:    usage(cobra.NoArgs),
+		Args:    usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {

@@ -48,7 +48,7 @@ func Command() *cobra.Command {
 			"  go run ./tools/cmd/shipyard sandbox    # try the settings API without one\n" +
 			"  go run ./tools/cmd/shipyard check      # the fast checks, before each commit\n" +
 			"  go run ./tools/cmd/shipyard test       # everything the pipeline runs",
-		Args:          usage(cobra.NoArgs),
+		Args:          usage(noWords),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -56,7 +56,7 @@ func Command() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(buildCommand(), bootCommand(), testCommand(), checkCommand(), generateCommand(), sandboxCommand(), benchCommand(), activatedCommand())
 	cmd.AddCommand(publishCommand(), registryCommand(), imageCommand())
-	cmd.AddCommand(upCommand(), downCommand(), psCommand(), consoleCommand(), logsCommand(), superviseCommand())
+	cmd.AddCommand(upCommand(), downCommand(), psCommand(), kubectlCommand(), consoleCommand(), logsCommand(), superviseCommand())
 	return cmd
 }
 
@@ -73,6 +73,23 @@ func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// noWords refuses arguments: of a command that has others, with the one that was
+// perhaps meant.
+func noWords(cmd *cobra.Command, words []string) error {
+	switch {
+	case len(words) == 0:
+		return nil
+	case !cmd.HasSubCommands():
+		return fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), words[0])
+	}
+	hint := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(words[0]); len(near) > 0 {
+		hint = fmt.Sprintf(": did you mean %s %s?", cmd.CommandPath(), near[0])
+	}
+	return fmt.Errorf("there is no command %q%s", cmd.CommandPath()+" "+words[0], hint)
 }
 
 func status(err error) int {

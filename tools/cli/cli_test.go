@@ -20,9 +20,10 @@ func TestRun(t *testing.T) {
 	}{
 		{name: "no command", status: 0, stdout: "Available Commands:"},
 		{name: "help", args: []string{"test", "--help"}, status: 0, stdout: "shipyard test -run TestCommit ./api/store"},
-		{name: "unknown command", args: []string{"bogus"}, status: 2, stderr: `shipyard: unknown command "bogus" for "shipyard"` + "\n"},
+		{name: "unknown command", args: []string{"nonsense"}, status: 2, stderr: `shipyard: there is no command "shipyard nonsense"` + "\n"},
+		{name: "misspelt command", args: []string{"chekc"}, status: 2, stderr: `shipyard: there is no command "shipyard chekc": did you mean shipyard check?` + "\n"},
 		{name: "unknown flag", args: []string{"check", "--fast"}, status: 2, stderr: "shipyard: unknown flag: --fast\n"},
-		{name: "a word too many", args: []string{"sandbox", "now"}, status: 2, stderr: `shipyard: unknown command "now" for "shipyard sandbox"` + "\n"},
+		{name: "a word too many", args: []string{"sandbox", "now"}, status: 2, stderr: `shipyard: shipyard sandbox takes no arguments, got "now"` + "\n"},
 		{name: "no repository", args: []string{"check"}, status: 1, stderr: "run shipyard inside the repository\n"},
 	}
 	for _, tt := range tests {

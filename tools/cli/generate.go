@@ -26,7 +26,7 @@ func generateCommand() *cobra.Command {
 			strings.Join(names, "\n") + "\n\n" +
 			"With --check nothing is written; what would change is shown and is a failure.",
 		Example: "  shipyard generate\n  shipyard generate --check",
-		Args:    usage(cobra.NoArgs),
+		Args:    usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {

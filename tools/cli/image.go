@@ -15,8 +15,9 @@ func imageCommand() *cobra.Command {
 		Use:   "image NAME...",
 		Short: "Make the images of containers that nodes run",
 		Long: "Make images of containers, of Debian packages and our programs, without an engine for\n" +
-			"containers: admin for those who log in, control for those who come through the API, and\n" +
-			"pause, which pods begin with. Each is written as a layout, as an archive, and with the\n" +
+			"containers: admin for those who log in, control for those who come through the API,\n" +
+			"pause, which pods begin with, and for clusters that shipyard makes coredns and\n" +
+			"kube-network-VERSION, with hello to try them. Each is written as a layout, as an archive, and with the\n" +
 			"packages that it was made of. The same packages and sources give the same bytes.",
 		Example: "  shipyard image control admin\n" +
 			"  shipyard image admin --lock build/oci/admin-packages.lock.json    # the same packages again",

@@ -23,7 +23,7 @@ func publishCommand() *cobra.Command {
 			"  shipyard publish repo add updates build/images/qemu-dev --waves waves.toml\n" +
 			"  shipyard publish repo release updates --key targets.key --key online.key\n" +
 			"  shipyard publish serve updates",
-		Args: usage(cobra.NoArgs),
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(publishKeyCommand(), publishRepoCommand(), publishBundleCommand(), publishServeCommand())

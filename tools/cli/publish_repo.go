@@ -26,7 +26,7 @@ func publishRepoCommand() *cobra.Command {
 		Example: "  shipyard publish repo init updates --root-key root.key --targets-key targets.key --online-key online.key\n" +
 			"  shipyard publish repo add updates build/images/qemu-dev\n" +
 			"  shipyard publish repo release updates --key root.key --key targets.key --key online.key",
-		Args: usage(cobra.NoArgs),
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(repoInitCommand(), repoAddCommand(), repoPatchCommand(), repoRootCommand(), repoRenewCommand(), repoSignCommand(), repoReleaseCommand(), repoRefreshCommand())

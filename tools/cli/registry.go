@@ -19,7 +19,7 @@ func registryCommand() *cobra.Command {
 			"network's gateway.",
 		Example: "  shipyard registry\n" +
 			"  shipyard registry --dir build/registry --listen 127.0.0.1:5000",
-		Args: usage(cobra.NoArgs),
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {

@@ -38,7 +38,7 @@ func sandboxCommand() *cobra.Command {
 		Example: "  shipyard sandbox\n" +
 			"  shipyard sandbox --variant metal-k8s-1.36 --user-data my-node.toml\n" +
 			"  shipyard sandbox --dir /tmp/node --keep",
-		Args: usage(cobra.NoArgs),
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {

@@ -47,7 +47,7 @@ func checkCommand() *cobra.Command {
 			"services could do to a machine, the policies of the repository and the test that\n" +
 			"generated files are fresh. It takes seconds once the checkers are built.",
 		Example: "  shipyard check\n  shipyard check --exposure",
-		Args:    usage(cobra.NoArgs),
+		Args:    usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {

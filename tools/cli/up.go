@@ -35,13 +35,16 @@ func upCommand() *cobra.Command {
 			"the image if its sources changed, make certificates and first settings, switch the nodes\n" +
 			"on in QEMU, and wait until each says that it is healthy. apiclient then talks to the first\n" +
 			"of them, and knows the others by their names.\n\n" +
+			"Nodes of Kubernetes join a control plane that runs on this computer, unless their user\n" +
+			"data names another one. It is reached with shipyard kubectl.\n\n" +
 			"The nodes share a virtual network and run in the background until they are switched off.\n" +
 			"Called again, up leaves alone what is there. A node keeps its disk, and with it its\n" +
 			"settings, until down --delete.",
 		Example: "  shipyard up\n" +
 			"  shipyard up --nodes 3 --memory 1024\n" +
-			"  shipyard up --user-data my-node.toml",
-		Args: usage(cobra.NoArgs),
+			"  shipyard up --user-data my-node.toml\n" +
+			"  shipyard up --variant qemu-k8s-1.37 --nodes 2",
+		Args: usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {
@@ -66,6 +69,7 @@ func upCommand() *cobra.Command {
 	f.Int64Var(&disk, "disk", 16, "give each new node a disk of `N` GiB, which takes the space that is used of it")
 	f.BoolVar(&opt.SecureBoot, "secure-boot", false, "start only what the keys of the image signed")
 	f.DurationVar(&opt.Limit, "limit", 5*time.Minute, "fail when the nodes are not healthy after this `TIME`")
+	f.StringVar(&opt.ControlPlane, "control-plane", up.ControlPlaneAuto, "run a control plane for nodes of Kubernetes at `WHERE`: host is this computer, auto that unless\nthe user data names another one, none")
 	f.BoolVar(&yes, "yes", false, "install what is missing without asking")
 	return cmd
 }
@@ -131,7 +135,7 @@ func psCommand() *cobra.Command {
 		Short:   "Show the nodes in virtual machines",
 		Long:    "Show each node that up made: whether it is on, since when, where its API is reached, and\nwhy it is off.",
 		Example: "  shipyard ps\n  shipyard ps -o json",
-		Args:    usage(cobra.NoArgs),
+		Args:    usage(noWords),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := here()
 			if err != nil {
@@ -215,7 +219,12 @@ func superviseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cluster.Supervise(cmd.Context(), c, e, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			beside, err := up.Companions(root, c, log)
+			if err != nil {
+				return err
+			}
+			return cluster.Supervise(cmd.Context(), c, e, log, beside...)
 		},
 	}
 }

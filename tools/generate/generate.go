@@ -26,6 +26,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/models/document"
 	"github.com/bulkhead-os/bulkhead/models/schema"
 	"github.com/bulkhead-os/bulkhead/models/settings"
+	"github.com/bulkhead-os/bulkhead/tools/generate/healthref"
 	"github.com/bulkhead-os/bulkhead/tools/generate/programdeps"
 	"github.com/bulkhead-os/bulkhead/tools/generate/settingsdocs"
 	"github.com/bulkhead-os/bulkhead/tools/generate/settingsref"
@@ -59,6 +60,9 @@ func All() []Generator {
 		}},
 		{Name: "reference of problems", Files: func(context.Context, workspace.Root) (Files, error) {
 			return Files{"docs/reference/problems.md": problem.Reference()}, nil
+		}},
+		{Name: "reference of faults", Files: func(_ context.Context, root workspace.Root) (Files, error) {
+			return only(healthref.Output)(healthref.Page(os.DirFS(root.Path())))
 		}},
 		{Name: "reference of apiclient", Files: func(context.Context, workspace.Root) (Files, error) {
 			return Files{"docs/reference/apiclient.md": manual.Markdown(cli.Command())}, nil

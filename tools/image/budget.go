@@ -48,7 +48,7 @@ func readBudget(dir, variant, runtime string) (Budget, error) {
 
 // use is what an image takes of its budget.
 type use struct {
-	size, initrd int64
+	size, initrd int64  // without images of containers that are embedded
 	executables  []File // the largest first
 	units        int
 }
@@ -72,7 +72,13 @@ func (b *builder) checkBudget(context.Context) (string, error) {
 		}
 		*to += info.Size()
 	}
-	return fmt.Sprintf("%s of %.0f MB, %d of %d executables, %d of %d units", megabytes(u.size), budget.SizeMB, len(u.executables), budget.Executables, u.units, budget.Units), budget.check(u)
+	// Images of containers are compressed already, and take what they are long.
+	u.size -= b.embedded
+	text := ""
+	if b.embedded > 0 {
+		text = fmt.Sprintf(", beside %s of embedded images", megabytes(b.embedded))
+	}
+	return fmt.Sprintf("%s of %.0f MB%s, %d of %d executables, %d of %d units", megabytes(u.size), budget.SizeMB, text, len(u.executables), budget.Executables, u.units, budget.Units), budget.check(u)
 }
 
 // executables returns the files that can be run.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,17 +35,18 @@ import (
 type Options struct {
 	Variant    string
 	Version    string
-	Out        string // directory; empty for build/images/VARIANT
-	Work       string // directory for what lies between; empty for build/image/VARIANT
-	Keys       string // directory of the keys that sign; empty for build/keys, where they are made when missing
-	Lock       string // lock file of an earlier build whose Debian packages to take; empty for those that are there or the newest
-	Update     bool   // take the newest Debian packages instead of those that are there
-	Qcow2      bool   // make the disk in this format, too
-	Root       string // file with the root of trust for updates; empty for update-root.json in Keys, if there is one
-	Migrations string // file with the migrations of settings; empty for those of models/migration
-	Debian     string // variant whose unpacked Debian packages are used, which have to include those that are needed; empty for the variant's own
-	Variants   string // directory with the definitions of variants; empty for those of the repository
-	Overlay    string // file as go build -overlay takes it, with other contents for files of our programs
+	Out        string            // directory; empty for build/images/VARIANT
+	Work       string            // directory for what lies between; empty for build/image/VARIANT
+	Keys       string            // directory of the keys that sign; empty for build/keys, where they are made when missing
+	Lock       string            // lock file of an earlier build whose Debian packages to take; empty for those that are there or the newest
+	Update     bool              // take the newest Debian packages instead of those that are there
+	Qcow2      bool              // make the disk in this format, too
+	Root       string            // file with the root of trust for updates; empty for update-root.json in Keys, if there is one
+	Migrations string            // file with the migrations of settings; empty for those of models/migration
+	Debian     string            // variant whose unpacked Debian packages are used, which have to include those that are needed; empty for the variant's own
+	Variants   string            // directory with the definitions of variants; empty for those of the repository
+	Embed      map[string]string // images of containers that are part of the operating system, beside those of the variant: see ParseEmbed
+	Overlay    string            // file as go build -overlay takes it, with other contents for files of our programs
 }
 
 // Names of the files of an image in its directory. Kernel, initrd and command
@@ -81,6 +83,9 @@ type builder struct {
 	kernel     string // version
 	keys       secureboot.Keys
 	runtime    string
+	variant    *variant.Variant
+	embed      map[string]string // what it is made of, by name of a host container or of the image
+	embedded   int64             // bytes of these
 	owners     map[string]string // Debian package of each file of the tree
 	components []sbom.Component
 
@@ -185,7 +190,9 @@ func (b *builder) read(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b.packages, b.runtime = packages, v.Runtime
+	b.packages, b.runtime, b.variant, b.embed = packages, v.Runtime, v, map[string]string{}
+	maps.Copy(b.embed, v.Embed)
+	maps.Copy(b.embed, b.opt.Embed)
 	if _, b.fetched, err = b.load(b.opt.Debian); err != nil {
 		return "", err
 	}
@@ -247,6 +254,12 @@ func (b *builder) compile(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if err := b.contents.addModules(ctx, b.root, b.packages, b.temp("modules")); err != nil {
+		return "", err
+	}
+	if err := b.contents.addImages(ctx, b.root, b.packages, b.temp("images")); err != nil {
+		return "", err
+	}
+	if err := b.addEmbedded(ctx); err != nil {
 		return "", err
 	}
 	if err := compile(ctx, b.root, initPackage, b.temp("init")); err != nil {

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bulkhead-os/bulkhead/models/recipe"
+	ocirecipe "github.com/bulkhead-os/bulkhead/tools/ociimage/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/run"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
 )
@@ -26,12 +28,13 @@ const (
 var many = []struct{ pkg, path string }{
 	{"./sources/cmd/bulkhead", "/usr/bin/bulkhead"},
 	{"./sources/cmd/bulkhead-containers", "/usr/bin/bulkhead-containers"},
+	{"./sources/cmd/bulkhead-aws", "/usr/bin/bulkhead-aws"},
 }
 
 // apart are our programs that are files of their own, built for the images that
 // have them: each by its name.
 var apart = map[string]string{
-	"aws-settings": "./sources/cmd/aws-settings", "updater": "./sources/cmd/bulkhead-updates",
+	"updater": "./sources/cmd/bulkhead-updates",
 }
 
 // plainFlags make a program depend on its source only: no paths, no build id.
@@ -76,6 +79,25 @@ func (c contents) addOwn(ctx context.Context, root workspace.Root, packages []*r
 		}
 	}
 	return absent, nil
+}
+
+// addImages adds the archives with images of containers that packages name, made
+// below dir.
+func (c contents) addImages(ctx context.Context, root workspace.Root, packages []*recipe.Package, dir string) error {
+	for _, p := range packages {
+		for _, i := range p.Images {
+			built, err := ocirecipe.Build(ctx, root, i.Name, ocirecipe.Options{Out: dir, Version: ocirecipe.Version}, io.Discard)
+			if err != nil {
+				return fmt.Errorf("package %s: %w", p.Name, err)
+			}
+			data, err := os.ReadFile(built.Archive)
+			if err != nil {
+				return err
+			}
+			c.file(i.Path, data, 0o644)
+		}
+	}
+	return nil
 }
 
 // compileMany builds the files that hold many programs, and returns which of them
@@ -136,24 +158,41 @@ func (c contents) addModules(ctx context.Context, root workspace.Root, packages 
 	for _, p := range packages {
 		for _, m := range p.Modules {
 			file := filepath.Join(dir, p.Name, path.Base(m.Output))
-			if err := compileModule(ctx, root, p, m, file); err != nil {
+			build := compileTogether
+			if len(m.Packages) == 0 {
+				build = compileAlone
+			}
+			if err := build(ctx, root, p, m, file); err != nil {
 				return fmt.Errorf("package %s: %w", p.Name, err)
 			}
 			if err := c.copy(m.Output, file); err != nil {
 				return err
+			}
+			for _, command := range m.Packages {
+				to, err := filepath.Rel(m.Links, m.Output)
+				if err != nil {
+					return err
+				}
+				c.link(path.Join(m.Links, path.Base(command)), to)
 			}
 		}
 	}
 	return nil
 }
 
-func compileModule(ctx context.Context, root workspace.Root, p *recipe.Package, m recipe.Module, file string) error {
+func compileAlone(ctx context.Context, root workspace.Root, p *recipe.Package, m recipe.Module, file string) error {
+	return compileModule(ctx, root, p, m, file)
+}
+
+// compileModule builds the package of m into file, with more flags for the go
+// command.
+func compileModule(ctx context.Context, root workspace.Root, p *recipe.Package, m recipe.Module, file string, more ...string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
 	flags := slices.Concat([]string{"-s", "-w", "-buildid="}, m.Ldflags)
-	words := []string{"build", "-trimpath", "-ldflags=" + strings.Join(flags, " "), "-tags=" + strings.Join(m.Tags, ","), "-o", file, m.Package}
-	cmd := root.Go(words...)
+	words := []string{"build", "-trimpath", "-ldflags=" + strings.Join(flags, " "), "-tags=" + strings.Join(m.Tags, ",")}
+	cmd := root.Go(append(append(words, more...), "-o", file, m.Package)...)
 	cmd.Dir = root.Path("packages", p.Name)
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOWORK=off")
 	return cmd.Run(ctx)

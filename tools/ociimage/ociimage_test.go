@@ -19,6 +19,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/bulkhead-os/bulkhead/tools/ociimage"
@@ -196,5 +197,51 @@ func TestAddTree(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Errorf("AddTree (-want +got):\n%s", diff)
+	}
+}
+
+// An image is the same again when it is read from a layout or an archive.
+func TestOpen(t *testing.T) {
+	want, err := image(t).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := ociimage.WriteLayout(image(t), "test:v1", filepath.Join(dir, "layout")); err != nil {
+		t.Fatal(err)
+	}
+	if err := ociimage.WriteArchive(image(t), "test:v1", filepath.Join(dir, "archive.tar")); err != nil {
+		t.Fatal(err)
+	}
+	tag, err := name.NewTag("test:v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tarball.WriteToFile(filepath.Join(dir, "saved.tar"), tag, image(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"layout", "archive.tar"} {
+		got, err := ociimage.Open(filepath.Join(dir, file), filepath.Join(dir, "unpacked"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := got.Digest(); err != nil || d != want {
+			t.Errorf("digest of the image in %s: %s, %v, want %s", file, d, err, want)
+		}
+	}
+	got, err := ociimage.Open(filepath.Join(dir, "saved.tar"), filepath.Join(dir, "unpacked"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if layers, err := got.Layers(); err != nil || len(layers) != 2 {
+		t.Errorf("layers of the image that Docker saved: %d, %v, want 2", len(layers), err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "none.tar"), []byte("none"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"none.tar", "absent.tar"} {
+		if _, err := ociimage.Open(filepath.Join(dir, file), filepath.Join(dir, "unpacked")); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("Open(%s): %v, want an error with its name", file, err)
+		}
 	}
 }

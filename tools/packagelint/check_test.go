@@ -100,7 +100,7 @@ func TestCheck(t *testing.T) {
 			packages: fstest.MapFS{
 				"p/package.toml": {Data: []byte(strings.Replace(reading, `, "settings.host-containers"`, "", 1) +
 					"[[config]]\npath = \"/etc/{{ .key }}\"\nmode = \"0600\"\nsecret = true\ntemplate = \"x.tmpl\"\nfor-each = \"settings.host-containers\"\nwhen = [\".enabled\"]\n")},
-				"p/x.tmpl": {Data: []byte(`{{ member .value "source" | line }}{{ member .value "user-data" | line }}{{ member .value "command" | json }}`)},
+				"p/x.tmpl": {Data: []byte(`{{ member .value "source" | line }}{{ member .value "user-data" | line }}{{ member .value "command" | json }}{{ member .value "resources" | json }}`)},
 			},
 			want: []string{"v: nothing reads settings.host-containers.<name>.superpowered"},
 		},

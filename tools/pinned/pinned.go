@@ -19,10 +19,11 @@ import (
 
 // A Program is what one build makes.
 type Program struct {
-	Module  string // directory of the pinning module, from the root
-	Package string // import path of the command
-	File    string // instead of Package: a Go file, from the root, to be built with the versions of Module
-	Output  string // where it is put, from the root
+	Module  string   // directory of the pinning module, from the root
+	Package string   // import path of the command
+	File    string   // instead of Package: a Go file, from the root, to be built with the versions of Module
+	Output  string   // where it is put, from the root
+	Flags   []string // more flags for the go command
 }
 
 // Build returns the path of p, which is built when there is no build of the
@@ -46,7 +47,8 @@ func (p Program) Build(ctx context.Context, root workspace.Root) (string, error)
 	if p.File != "" {
 		target = root.Path(filepath.FromSlash(p.File))
 	}
-	cmd := root.Go("build", "-o", bin, target)
+	words := append([]string{"build", "-o", bin}, p.Flags...)
+	cmd := root.Go(append(words, target)...)
 	cmd.Dir = root.Path(filepath.FromSlash(p.Module))
 	// Outside the workspace only the versions of the module count. Nothing that
 	// is built here needs C.
@@ -79,6 +81,9 @@ func (p Program) stamp(root workspace.Root) ([]byte, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n", runtime.Version(), p.Package)
+	if len(p.Flags) > 0 {
+		fmt.Fprintf(h, "%q\n", p.Flags)
+	}
 	for _, name := range files {
 		data, err := os.ReadFile(root.Path(filepath.FromSlash(name)))
 		if err != nil {

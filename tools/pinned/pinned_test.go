@@ -84,14 +84,22 @@ func TestBuildOfPackage(t *testing.T) {
 	write(t, root.Path("m", "go.mod"), "module m\n", 0o644)
 	write(t, root.Path("m", "go.sum"), "", 0o644)
 	log := standIn(t)
-	if _, err := (pinned.Program{Module: "m", Package: "example.org/cmd/x", Output: "build/x"}).Build(t.Context(), root); err != nil {
+	p := pinned.Program{Module: "m", Package: "example.org/cmd/x", Output: "build/x"}
+	if _, err := p.Build(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	p.Flags = []string{"-trimpath"}
+	if _, ok := p.Find(root); ok {
+		t.Error("Find with other flags finds what was built without them")
+	}
+	if _, err := p.Build(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
 	calls, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("m off 0 example.org/cmd/x\n", string(calls)); diff != "" {
+	if diff := cmp.Diff("m off 0 example.org/cmd/x\nm off 0 -trimpath\n", string(calls)); diff != "" {
 		t.Errorf("Build: calls of go (-want +got):\n%s", diff)
 	}
 }

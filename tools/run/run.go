@@ -101,7 +101,7 @@ type Process struct {
 
 // Start starts c.
 func (c Command) Start(ctx context.Context) (*Process, error) {
-	p := &Process{cmd: exec.CommandContext(ctx, c.Args[0], c.Args[1:]...), text: c.String(), ended: make(chan struct{})}
+	p := &Process{cmd: exec.CommandContext(ctx, c.Args[0], c.Args[1:]...), text: c.brief(), ended: make(chan struct{})}
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = c.Stdin, c.Stdout, &p.tail
@@ -185,6 +185,25 @@ func (c Command) String() string {
 		words[i] = Quote(a)
 	}
 	return strings.Join(words, " ")
+}
+
+// longest is how many bytes of a command an error tells: some are called with the
+// names of a hundred files.
+const longest = 600
+
+// brief returns the command, or as many of its words as an error has room for.
+func (c Command) brief() string {
+	text := c.String()
+	if len(text) <= longest {
+		return text
+	}
+	whole := Command{Args: c.Args[:1]}
+	for len(whole.String()) <= longest && len(whole.Args) < len(c.Args) {
+		whole.Args = c.Args[:len(whole.Args)+1]
+	}
+	// The last word was one too many, unless it is the program.
+	n := max(len(whole.Args)-1, 1)
+	return fmt.Sprintf("%s … (%d more words)", Command{Args: c.Args[:n]}, len(c.Args)-n)
 }
 
 // Quote returns word as a shell reads it back.

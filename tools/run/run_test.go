@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,10 @@ func TestRunErrors(t *testing.T) {
 		{name: "no newline at the end", body: "printf 'a\nb' >&2; exit 1", want: "stand-in: exit status 1: b", status: 1},
 		{name: "silent", body: "exit 1", want: "stand-in: exit status 1", status: 1},
 		{name: "words are quoted", body: "exit 1", args: []string{"a b", "it's", "", "-x=1"}, want: `stand-in 'a b' 'it'\''s' '' -x=1: exit status 1`, status: 1},
+		{
+			name: "many words", body: "exit 1", args: slices.Repeat([]string{"0123456789"}, 100), status: 1,
+			want: "stand-in" + strings.Repeat(" 0123456789", 53) + " … (47 more words): exit status 1",
+		},
 		{name: "ended by a signal", body: "kill -9 $$", want: "stand-in: signal: killed", status: -1},
 	}
 	for _, tt := range tests {

@@ -43,8 +43,9 @@ func (s *Suite) boot(ctx context.Context, opt Options) {
 	failed := s.tally.Failed
 	image := s.image(ctx, "image", testimage.Build)
 	first := s.image(ctx, "other image", testimage.BuildFirst)
+	cluster := s.image(ctx, "image for Kubernetes", testimage.BuildKubernetes)
 	if s.tally.Failed == failed {
-		s.goTest(ctx, testArgs(opt), opt, testimage.Variable+"="+image, testimage.FirstVariable+"="+first)
+		s.goTest(ctx, testArgs(opt), opt, testimage.Variable+"="+image, testimage.FirstVariable+"="+first, testimage.KubernetesVariable+"="+cluster)
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *Suite) exposure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(list) > 0 {
+		fmt.Fprintf(s.Out, "%s: shipyard check --exposure lists all\n", validators.Summary(list))
+	}
 	return validators.CheckExposures(list)
 }
 

@@ -17,9 +17,11 @@ import (
 	"github.com/bulkhead-os/bulkhead/tools/containerd"
 	"github.com/bulkhead-os/bulkhead/tools/debian"
 	"github.com/bulkhead-os/bulkhead/tools/debtree"
+	"github.com/bulkhead-os/bulkhead/tools/kubernetes"
 	"github.com/bulkhead-os/bulkhead/tools/ociimage/recipe"
 	"github.com/bulkhead-os/bulkhead/tools/registry"
 	"github.com/bulkhead-os/bulkhead/tools/run"
+	"github.com/bulkhead-os/bulkhead/tools/testimage"
 	"github.com/bulkhead-os/bulkhead/tools/teststream"
 	"github.com/bulkhead-os/bulkhead/tools/validators"
 	"github.com/bulkhead-os/bulkhead/tools/workspace"
@@ -51,6 +53,12 @@ func (o Options) runsContainers() bool {
 	return !o.Short && (!o.focused() || len(o.Packages) > 0 && (o.covers("./sources") || o.covers("./tools/registry")))
 }
 
+// runsControlPlanes reports whether the tests run programs of Kubernetes beside
+// nodes.
+func (o Options) runsControlPlanes() bool {
+	return !o.Short && (!o.focused() || len(o.Packages) > 0 && (o.covers("./tools/controlplane") || o.covers("./tools/kubernetes") || o.covers("./tools/boottest")))
+}
+
 // A Suite runs the checks and tests of one repository.
 type Suite struct {
 	Root workspace.Root
@@ -77,6 +85,9 @@ func (s *Suite) Test(ctx context.Context, opt Options) error {
 	}
 	if opt.runsContainers() {
 		s.step("containers", func() error { return s.containers(ctx) })
+	}
+	if opt.runsControlPlanes() {
+		s.step("kubernetes", func() error { return s.kubernetes(ctx) })
 	}
 	if len(opt.Packages) == 0 {
 		opt.Packages = workspace.Patterns(modules)
@@ -154,6 +165,29 @@ func (s *Suite) Check(ctx context.Context) error {
 	opt := Options{Packages: []string{"./tools/policy/...", "./tools/generate/..."}}
 	s.goTest(ctx, append([]string{"test", "-json", "-vet=off", "-count=1"}, opt.Packages...), opt)
 	return s.end(ctx)
+}
+
+// kubernetes builds the control plane that tests run, and the images that nodes
+// fetch: what is built while machines boot, they wait for.
+func (s *Suite) kubernetes(ctx context.Context) error {
+	r, err := kubernetes.New(s.Root, testimage.Kubernetes)
+	if err != nil {
+		return err
+	}
+	if err := r.Prepare(ctx, s.Out); err != nil {
+		return err
+	}
+	for _, name := range recipe.Cluster(testimage.Kubernetes) {
+		_, err := recipe.Build(ctx, s.Root, name, recipe.Options{Out: s.Root.Path(recipe.Dir), Version: recipe.Version}, s.Out)
+		if errors.Is(err, debtree.ErrNoTools) {
+			fmt.Fprintln(s.Out, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func testArgs(opt Options) []string {

@@ -20,11 +20,12 @@ const (
 )
 
 // Variable is the environment variable with the directory of an image that was
-// built, FirstVariable that with the one of FirstVariant. Tests without them build
-// those.
+// built, FirstVariable that with the one of FirstVariant, KubernetesVariable that
+// with the one of KubernetesVariant. Tests without them build those.
 const (
-	Variable      = "BULKHEAD_IMAGE"
-	FirstVariable = "BULKHEAD_FIRST_IMAGE"
+	Variable           = "BULKHEAD_IMAGE"
+	FirstVariable      = "BULKHEAD_FIRST_IMAGE"
+	KubernetesVariable = "BULKHEAD_KUBERNETES_IMAGE"
 )
 
 // Build builds the image and returns the directory that it is in.
@@ -56,4 +57,18 @@ func BuildFirst(ctx context.Context, root workspace.Root, out io.Writer) (dir st
 	}
 	dir = root.Path("build", "images", FirstVariant)
 	return dir, image.Build(ctx, root, image.Options{Variant: FirstVariant, Version: Version, Out: dir, Variants: variants, Debian: Variant}, out)
+}
+
+// Kubernetes is the minor version that is tested with nodes, KubernetesVariant what
+// the image is that BuildKubernetes builds.
+const (
+	Kubernetes        = "1.37"
+	KubernetesVariant = "qemu-k8s-" + Kubernetes
+)
+
+// BuildKubernetes builds the image of KubernetesVariant and returns the directory
+// that it is in. The first time takes a quarter of an hour.
+func BuildKubernetes(ctx context.Context, root workspace.Root, out io.Writer) (string, error) {
+	dir := root.Path("build", "images", KubernetesVariant)
+	return dir, image.Build(ctx, root, image.Options{Variant: KubernetesVariant, Version: Version, Out: dir}, out)
 }

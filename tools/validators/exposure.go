@@ -259,6 +259,27 @@ func checkExposures(list []Exposure, allowed map[string]exception) error {
 	return errors.Join(errs...)
 }
 
+// Summary says in one line how exposed the services of list are: ours by name, the
+// others by number.
+func Summary(list []Exposure) string {
+	var ours []string
+	within, most := 0, Exposure{}
+	for _, e := range list {
+		if slices.Contains(confined, e.Service) {
+			ours = append(ours, fmt.Sprintf("%s %.1f", strings.TrimSuffix(e.Service, ".service"), e.Score))
+		}
+		if e.Score <= mostExposed {
+			within++
+		}
+		if e.Score > most.Score {
+			most = e
+		}
+	}
+	slices.Sort(ours)
+	return fmt.Sprintf("exposure of services: %s; of %d in all, %d count at most %.1f of 10, the others up to %.1f (%s), each with its reason",
+		strings.Join(ours, ", "), len(list), within, mostExposed, most.Score, most.Service)
+}
+
 // PrintExposures prints list as a table.
 func PrintExposures(out io.Writer, list []Exposure) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)

@@ -55,3 +55,11 @@ func TestCheckExposures(t *testing.T) {
 		})
 	}
 }
+
+func TestSummary(t *testing.T) {
+	list := []Exposure{{Service: "b.service", Score: 9.4}, {Service: "c.service", Score: 3}, {Service: "provision.service", Score: 1.2}, {Service: "apply.service", Score: 2.6}}
+	const want = "exposure of services: apply 2.6, provision 1.2; of 4 in all, 3 count at most 3.0 of 10, the others up to 9.4 (b.service), each with its reason"
+	if got := Summary(list); got != want {
+		t.Errorf("Summary: %q, want %q", got, want)
+	}
+}

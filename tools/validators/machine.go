@@ -32,12 +32,10 @@ type Machine struct {
 // number, since a cage has no other.
 var accounts = []string{"root", "api", "_chrony", "systemd-network", "systemd-resolve"}
 
-// standIns are programs that units start and no package provides as a file: the
-// first two are links that Debian's scripts make, the others have no source that
-// a package could name.
+// standIns are programs that units start and no package provides as a file: they
+// have no source that a package could name.
 var standIns = []string{
-	"/usr/bin/bulkhead", "/usr/sbin/iptables", "/usr/sbin/ip6tables",
-	"/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
+	"/usr/bin/bulkhead", "/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
 }
 
 // standIn is what such a program is.

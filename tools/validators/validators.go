@@ -243,7 +243,7 @@ func kubeletFiles(version string) Validator {
 	const dir = "/etc/kubernetes/kubelet/"
 	return Validator{
 		Name:  "kubelet " + version,
-		Reads: is(dir+"config.yaml", dir+"kubeconfig", dir+"bootstrap-kubeconfig", dir+"credential-providers.yaml"),
+		Reads: is(dir+"config.yaml", dir+"kubeconfig", dir+"bootstrap-kubeconfig", dir+"credential-providers.yaml", dir+"config.d/50-extra.conf"),
 		Bad:   Bad{dir + "config.yaml", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnoSuch: 1\n", "unknown field"},
 		check: func(ctx context.Context, m *Machine, file string) error {
 			return complaints(ctx, m.cage.Command(kubeletCheck(version), file), "")

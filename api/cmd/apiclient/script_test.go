@@ -18,7 +18,9 @@ import (
 	"github.com/bulkhead-os/bulkhead/api/audit"
 	"github.com/bulkhead-os/bulkhead/api/cli"
 	"github.com/bulkhead-os/bulkhead/api/client"
+	"github.com/bulkhead-os/bulkhead/api/containers"
 	"github.com/bulkhead-os/bulkhead/api/event"
+	"github.com/bulkhead-os/bulkhead/api/internal/fakecontainers"
 	"github.com/bulkhead-os/bulkhead/api/journal"
 	"github.com/bulkhead-os/bulkhead/api/remote"
 	"github.com/bulkhead-os/bulkhead/api/server"
@@ -65,8 +67,12 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 	if err != nil {
 		return err
 	}
+	service, err := containersIn(env)
+	if err != nil {
+		return err
+	}
 	s := server.New(server.Options{
-		Store: st, Schema: v.Schema, Defaults: v.Defaults, Evaluate: evaluate, Notices: notices, Now: now,
+		Containers: service, Store: st, Schema: v.Schema, Defaults: v.Defaults, Evaluate: evaluate, Notices: notices, Now: now,
 		OS:      server.OS{VariantID: v.Name, Arch: "x86_64", VersionID: "0.0.0", PrettyName: "Bulkhead", BuildID: "test"},
 		Access:  server.Access{OwnUser: true},
 		Updater: updaterIn(env.WorkDir), Applier: applierIn(env.WorkDir), Catalogue: catalogueIn(env.WorkDir),
@@ -99,6 +105,20 @@ func startServer(env *testscript.Env, v *variant.Variant) error {
 	// With the race detector every program would sleep a second at its end.
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return nil
+}
+
+// containersIn returns the way to a container service, for scripts with a directory
+// containers.
+func containersIn(env *testscript.Env) (*containers.Client, error) {
+	if _, err := os.Stat(filepath.Join(env.WorkDir, "containers")); err != nil {
+		return nil, nil
+	}
+	s, err := fakecontainers.Start(filepath.Join(env.WorkDir, "containers.sock"))
+	if err != nil {
+		return nil, err
+	}
+	env.Defer(s.Stop)
+	return containers.New(s.Socket), nil
 }
 
 // forwardTo passes requests on to the API at socket.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bulkhead-os/bulkhead/models/report"
 	"github.com/bulkhead-os/bulkhead/models/scalar"
+	"github.com/bulkhead-os/bulkhead/models/settings/resources"
 )
 
 // Settings is the group host-containers: the containers by name. The name is
@@ -43,6 +44,9 @@ type Container struct {
 	// says. Each element is one word; no shell takes part. A change restarts the
 	// container.
 	Command []scalar.SingleLine `setting:"command"`
+
+	// How much of the node the container may take. A change restarts the container.
+	Resources *resources.Limits `setting:"resources"`
 }
 
 // Check reports containers that are to run and have no image.

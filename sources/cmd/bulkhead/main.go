@@ -19,6 +19,7 @@ import (
 	"github.com/bulkhead-os/bulkhead/sources/generate"
 	"github.com/bulkhead-os/bulkhead/sources/internal/multicall"
 	"github.com/bulkhead-os/bulkhead/sources/kernelsettings"
+	"github.com/bulkhead-os/bulkhead/sources/kubelethealth"
 	"github.com/bulkhead-os/bulkhead/sources/networkconfig"
 	"github.com/bulkhead-os/bulkhead/sources/power"
 	"github.com/bulkhead-os/bulkhead/sources/provision"
@@ -37,6 +38,7 @@ var file = multicall.File{Name: "bulkhead", Programs: map[string]func() *cobra.C
 	"crash-report":    crash.Command,
 	"generate":        generate.Command,
 	"kernel-settings": kernelsettings.Command,
+	"kubelet-health":  kubelethealth.Command,
 	"network-config":  networkconfig.Command,
 	"power":           power.Command,
 	"provision":       provision.Command,

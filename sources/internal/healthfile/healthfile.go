@@ -62,6 +62,16 @@ func WriteTo(dir, name string, faults []report.Fault) (err error) {
 	return atomicfile.Replace(root, name+suffix, append(data, '\n'), atomicfile.Attributes{Mode: 0o644, UID: -1, GID: -1})
 }
 
+// RemoveFrom removes the report of the program called name from dir, where there
+// is one.
+func RemoveFrom(dir, name string) error {
+	err := os.Remove(filepath.Join(dir, name+suffix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // makeDir makes dir readable for everybody, whatever the umask of a program
 // that keeps its other files to itself.
 func makeDir(dir string) error {

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/bulkhead-os/bulkhead/models/scalar"
 	"github.com/bulkhead-os/bulkhead/sources/internal/atomicfile"
+	"github.com/bulkhead-os/bulkhead/sources/internal/containernet"
 )
 
 // userData is the file in a container's directory that has what it was told.
@@ -24,6 +26,8 @@ type Kind string
 const (
 	Host      Kind = "host"      // serves the operators of the node
 	Bootstrap Kind = "bootstrap" // prepares the node while it boots
+	Debug     Kind = "debug"     // for as long as somebody looks into something
+	Declared  Kind = "declared"  // does what the node is for
 )
 
 // directory is where what containers of the kind keep is, on the host below
@@ -32,8 +36,11 @@ func (k Kind) directory() string { return string(k) + "-containers" }
 
 // ID returns the name by which containerd knows the container of the kind.
 func (k Kind) ID(name string) string {
-	if k == Bootstrap {
+	switch k {
+	case Bootstrap:
 		return "boot." + name
+	case Declared:
+		return "container." + name
 	}
 	return name
 }
@@ -54,10 +61,21 @@ type Definition struct {
 	Command      []string `toml:"command"`
 	UserData     string   `toml:"user-data"` // in base64
 	Proxy        Proxy    `toml:"proxy"`
+
+	Service *Service `toml:"-"` // of a declared container
 }
 
 // ID returns the name by which containerd knows the container.
 func (d Definition) ID() string { return d.Kind.ID(d.Name) }
+
+// users returns as whom the node knows the users of the container, where that is
+// not who they are.
+func (d Definition) users(l containernet.Lease) []specs.LinuxIDMapping {
+	if d.Service == nil {
+		return nil
+	}
+	return d.Service.users(l)
+}
 
 // Read decodes the file of a container into v, which holds a Definition, and
 // returns the name of the container: that of the file.
@@ -83,7 +101,10 @@ func Read(file string, v any) (string, error) {
 // prepare makes the directory that outlives the container and puts the user data
 // there. Without user data there is no file either: what a container was told
 // once does not stay for good.
-func (c *Client) prepare(d Definition) (string, error) {
+func (c *Client) prepare(d Definition, lease containernet.Lease) (string, error) {
+	if d.Service != nil {
+		return c.prepareService(d, lease)
+	}
 	dir := c.path(filepath.Join("/local", d.Kind.directory(), d.Name))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

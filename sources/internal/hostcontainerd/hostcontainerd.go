@@ -33,6 +33,7 @@ const patience = 30 * time.Second
 // Options say where the parts of a host are. The zero value is those of a node.
 type Options struct {
 	Socket   string // of containerd
+	Data     string // directory in which containerd keeps images
 	Unit     string // started when there is no socket; empty to wait for somebody else
 	Root     string // of the file system that containers get parts of
 	Registry string // directory of certs.d and credentials.toml
@@ -41,22 +42,25 @@ type Options struct {
 	Images   string // directory of archives of images
 	RuncRoot string
 	Runc     string
+	Pipes    string // directory for the pipes of programs that are run in containers
 	Cgroup   string // control group below which those of containers are made; found when empty
 
 	Grace     time.Duration // for containers to end after they were asked to; 20 s when zero
 	FirstWait time.Duration // before an image is asked for again, doubled each time; 1 s when zero
+	Silence   time.Duration // after which a registry that sends nothing is given up; 30 s when zero
 }
 
 func (o *Options) fill() {
 	for at, value := range map[*string]string{
-		&o.Socket: Socket, &o.Root: "/", &o.Registry: "/etc/containerd",
+		&o.Socket: Socket, &o.Data: "/var/lib/host-containerd", &o.Root: "/", &o.Registry: "/etc/containerd",
 		&o.Journal: "/run/systemd/journal/stdout", &o.Helper: "/usr/bin/bulkhead-containers",
-		&o.Images: "/usr/share/bulkhead/images", &o.RuncRoot: "/run/host-containerd/runc", &o.Runc: "runc",
+		&o.Pipes: "/run/bulkhead/container-pipes", &o.Images: "/usr/share/bulkhead/images", &o.RuncRoot: "/run/host-containerd/runc", &o.Runc: "runc",
 	} {
 		*at = cmp.Or(*at, value)
 	}
 	o.Grace = cmp.Or(o.Grace, grace)
 	o.FirstWait = cmp.Or(o.FirstWait, firstWait)
+	o.Silence = cmp.Or(o.Silence, silence)
 }
 
 // A Client runs containers. It is safe for concurrent use.

@@ -43,7 +43,11 @@ type lab struct {
 }
 
 // newLab returns a host whose containerd runs. Tests are skipped where none can.
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T) *lab { return newLabOn(t, func(string) {}) }
+
+// newLabOn returns a host whose containerd runs once prepare was called, with the
+// directory of what it keeps.
+func newLabOn(t *testing.T, prepare func(data string)) *lab {
 	t.Helper()
 	root, err := workspace.Find(".")
 	if err != nil {
@@ -52,15 +56,16 @@ func newLab(t *testing.T) *lab {
 	if why := containerd.Missing(root); why != "" {
 		t.Skip("containerd cannot be run: " + why)
 	}
-	dir, err := os.MkdirTemp("", "hc") // paths of sockets are short
+	place, err := containerd.NewDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := place.Remove(); err != nil {
 			t.Error(err)
 		}
 	})
+	dir := place.Path
 	log := slog.New(slog.NewTextHandler(testOutput{t}, nil))
 	l := &lab{t: t, root: root, dir: filepath.Join(dir, "root"), log: log}
 	for _, d := range []string{"run", "etc", "usr/bin", "mnt", "lib/modules", "var/lib/containerd", "local", "var/log/support"} {
@@ -76,10 +81,15 @@ func newLab(t *testing.T) *lab {
 	if l.daemon, err = containerd.New(root, filepath.Join(dir, "c"), testOutput{t}); err != nil {
 		t.Fatal(err)
 	}
+	data := filepath.Join(dir, "c", "data")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	prepare(data)
 	l.startDaemon()
 	l.journal = listen(t, filepath.Join(dir, "journal"))
 	l.opt = hostcontainerd.Options{
-		Socket: l.daemon.Socket, Root: l.dir, Registry: filepath.Join(l.dir, "etc", "containerd"), Journal: l.journal.socket,
+		Socket: l.daemon.Socket, Data: data, Root: l.dir, Registry: filepath.Join(l.dir, "etc", "containerd"), Journal: l.journal.socket,
 		FirstWait: time.Millisecond, Grace: 200 * time.Millisecond,
 		Helper: build(t, root, "./sources/cmd/bulkhead-containers"), Images: "/images", RuncRoot: filepath.Join(dir, "c", "run", "runc"), Cgroup: "/" + filepath.Base(dir),
 	}

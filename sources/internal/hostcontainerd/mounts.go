@@ -35,18 +35,31 @@ var (
 // mounts returns what a container of definition d sees of the host; dir is what it
 // keeps.
 func (c *Client) mounts(d Definition, dir string) []specs.Mount {
-	shares := c.shares(d)
-	for _, ours := range ourNames {
-		for _, name := range []string{d.Name, "current"} {
-			shares = append(shares, share{filepath.Join(ours, d.Kind.directory(), name), dir, readWrite, false})
+	var shares []share
+	if d.Service != nil {
+		shares = c.serviceShares(d, dir)
+	} else {
+		shares = c.shares(d)
+		for _, ours := range ourNames {
+			if dir == "" { // it keeps nothing
+				break
+			}
+			for _, name := range []string{d.Name, "current"} {
+				shares = append(shares, share{filepath.Join(ours, d.Kind.directory(), name), dir, readWrite, false})
+			}
 		}
 	}
 	if d.Superpowered || d.Kind == Bootstrap {
 		shares = append(shares, c.deepShares(d)...)
 	}
+	helper := readOnly
+	if d.Service != nil {
+		// Users of their own may not take back what the mounts of a node forbid.
+		helper = []string{"bind", "ro", "nosuid", "nodev"}
+	}
 	shares = append(shares,
 		share{journalInside, c.opt.Journal, readWrite, true},
-		share{helperInside, c.opt.Helper, readOnly, false})
+		share{helperInside, c.opt.Helper, helper, false})
 	var list []specs.Mount
 	for _, s := range shares {
 		if s.wanted && !exists(s.host) {

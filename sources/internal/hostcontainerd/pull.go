@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
-	"github.com/containerd/containerd/v2/core/remotes/docker"
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -27,6 +23,7 @@ const (
 	firstWait     = time.Second
 	longestWait   = 30 * time.Second
 	withCopyLimit = 20 * time.Second
+	silence       = 30 * time.Second
 )
 
 // Image returns the image called source, unpacked: the newest that the registry
@@ -42,18 +39,18 @@ func (c *Client) Image(ctx context.Context, source string, proxy Proxy) (contain
 	if err != nil {
 		return nil, err
 	}
-	if had != nil && (pinned(name) || c.embedded(name) != "") {
-		return had, nil
-	}
 	if archive := c.embedded(name); archive != "" {
-		return c.load(ctx, name, archive)
+		return c.fromSystem(ctx, name, archive, had)
+	}
+	if had != nil && pinned(name) {
+		return had, nil
 	}
 	if had == nil {
 		return c.pullPatiently(ctx, name, proxy)
 	}
 	limited, cancel := context.WithTimeout(ctx, withCopyLimit)
 	defer cancel()
-	image, err := c.pull(limited, name, proxy)
+	image, err := c.pull(limited, name, proxy, &courtesy{silence: c.opt.Silence})
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("image cannot be fetched, so the copy from before is used", "image", name, "error", err)
 		return had, nil
@@ -61,11 +58,19 @@ func (c *Client) Image(ctx context.Context, source string, proxy Proxy) (contain
 	return image, err
 }
 
-// Pull fetches the image called source, whatever the node has of it.
+// Pull fetches the image called source, whatever the node has of it, unless it is
+// part of the operating system: then that decides which it is.
 func (c *Client) Pull(ctx context.Context, source string, proxy Proxy) (containerd.Image, error) {
 	name, err := normalize(source)
 	if err != nil {
 		return nil, err
+	}
+	if archive := c.embedded(name); archive != "" {
+		had, err := c.cached(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return c.fromSystem(ctx, name, archive, had)
 	}
 	return c.pullPatiently(ctx, name, proxy)
 }
@@ -101,39 +106,6 @@ func (c *Client) cached(ctx context.Context, name string) (containerd.Image, err
 	return image, nil
 }
 
-// embedded returns the archive that the operating system brought of the image
-// called name, or "".
-func (c *Client) embedded(name string) string {
-	file := filepath.Join(c.path(c.opt.Images), strings.NewReplacer("/", "_", ":", "_", "@", "_").Replace(name)+".tar")
-	if exists(file) {
-		return file
-	}
-	return ""
-}
-
-func (c *Client) load(ctx context.Context, name, archive string) (containerd.Image, error) {
-	f, err := os.Open(archive)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	ctx, done, err := c.containerd.WithLease(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done(context.WithoutCancel(ctx))
-	loaded, err := c.containerd.Import(ctx, f, containerd.WithSkipMissing())
-	if err != nil {
-		return nil, fmt.Errorf("import %s: %w", archive, err)
-	}
-	for _, one := range loaded {
-		if one.Name == name {
-			return c.unpack(ctx, one)
-		}
-	}
-	return nil, fmt.Errorf("import %s: it does not hold %s", archive, name)
-}
-
 func (c *Client) unpack(ctx context.Context, found images.Image) (containerd.Image, error) {
 	image := containerd.NewImage(c.containerd, found)
 	if err := image.Unpack(ctx, snapshotter); err != nil {
@@ -145,44 +117,43 @@ func (c *Client) unpack(ctx context.Context, found images.Image) (containerd.Ima
 // pullPatiently tries more than once where that may help.
 func (c *Client) pullPatiently(ctx context.Context, name string, proxy Proxy) (containerd.Image, error) {
 	wait := c.opt.FirstWait
+	manners := &courtesy{silence: c.opt.Silence}
 	for try := 1; ; try++ {
-		image, err := c.pull(ctx, name, proxy)
-		if err == nil || final(err) || try == pullTries || ctx.Err() != nil {
+		image, err := c.pull(ctx, name, proxy, manners)
+		asked := manners.wait() // by the registry, to wait
+		if err == nil || final(err) || try == pullTries || asked > longestBusy || ctx.Err() != nil {
 			return image, err
 		}
 		c.log.Warn("image cannot be fetched yet", "image", name, "try", try, "error", err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(wait + rand.N(wait)): // not all nodes at once
+		case <-time.After(max(wait, asked) + rand.N(wait)): // not all nodes at once
 		}
 		wait = min(2*wait, longestWait)
 	}
 }
 
-// final reports whether trying again would lead to the same.
-func final(err error) bool {
-	if status, ok := errors.AsType[remoteerrors.ErrUnexpectedStatus](err); ok {
-		return slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, status.StatusCode)
-	}
-	return errdefs.IsNotFound(err) || errors.Is(err, docker.ErrInvalidAuthorization)
-}
-
 // pull fetches an image. What a try before has begun to fetch is gone on with, and
 // when that does not work dropped, and fetched from its start.
-func (c *Client) pull(ctx context.Context, name string, proxy Proxy) (containerd.Image, error) {
-	resolver, err := c.resolver(ctx, name, proxy)
+func (c *Client) pull(ctx context.Context, name string, proxy Proxy, manners *courtesy) (containerd.Image, error) {
+	resolver, err := c.resolver(ctx, name, proxy, manners)
 	if err != nil {
 		return nil, err
 	}
-	fetch := func() (containerd.Image, error) {
-		return c.containerd.Pull(ctx, name, containerd.WithResolver(resolver), containerd.WithPullUnpack, containerd.WithPullSnapshotter(snapshotter))
+	var image containerd.Image
+	fetch := func(ctx context.Context) (err error) {
+		image, err = c.containerd.Pull(ctx, name, containerd.WithResolver(resolver), containerd.WithPullUnpack, containerd.WithPullSnapshotter(snapshotter))
+		return err
 	}
-	image, err := fetch()
-	if spoilt(err) {
-		c.forget(context.WithoutCancel(ctx))
-		image, err = fetch()
-	}
+	err = c.leased(ctx, func(ctx context.Context) error {
+		err := fetch(ctx)
+		if spoilt(err) {
+			c.forget(context.WithoutCancel(ctx))
+			err = fetch(ctx)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("fetch image %s: %w", name, err)
 	}

@@ -181,8 +181,9 @@ func TestImageWithoutCopy(t *testing.T) {
 		words string // of the error
 		again bool
 	}{
-		"unauthorized": {"401", false}, "forbidden": {"403", false}, "gone": {"not found", false},
-		"broken": {"500", true}, "corrupt": {"digest", true},
+		"unauthorized": {"the registry wants credentials", false}, "forbidden": {"the registry refuses to give it", false},
+		"gone": {"the registry has no such image", false}, "broken": {"the registry does not work", true},
+		"busy": {"the registry has too many requests", true}, "corrupt": {"what the registry gives is not what it promised", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var tries atomic.Int64

@@ -22,7 +22,7 @@ const dockerHub = "registry-1.docker.io"
 
 // resolver returns what finds and fetches image: through the mirrors of its
 // registry, then the registry, with the credentials for each.
-func (c *Client) resolver(ctx context.Context, image string, proxy Proxy) (remotes.Resolver, error) {
+func (c *Client) resolver(ctx context.Context, image string, proxy Proxy, manners *courtesy) (remotes.Resolver, error) {
 	known, err := readCredentials(filepath.Join(c.opt.Registry, "credentials.toml"))
 	if err != nil {
 		return nil, err
@@ -49,6 +49,7 @@ func (c *Client) resolver(ctx context.Context, image string, proxy Proxy) (remot
 		UpdateClient: func(client *http.Client) error {
 			if t, ok := client.Transport.(*http.Transport); ok {
 				t.Proxy = through
+				client.Transport = manners.transport(t)
 			}
 			return nil
 		},

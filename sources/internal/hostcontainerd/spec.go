@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// variablesFlag has our first program take variables from files.
+const variablesFlag = "--variables"
+
 // bootstrapCapabilities is what containers that prepare a node have beside the
 // usual.
 var bootstrapCapabilities = []string{"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_CHROOT", "CAP_SYS_MODULE", "CAP_AUDIT_CONTROL"}
@@ -45,7 +48,10 @@ func openFiles() *specs.POSIXRlimit {
 // specification returns the options that make the container's specification out
 // of the default one: what the image says, then what d says, then what the host
 // allows.
-func (c *Client) specification(d Definition, image containerd.Image, dir, cgroup string) []oci.SpecOpts {
+func (c *Client) specification(d Definition, image containerd.Image, dir, cgroup string, users []specs.LinuxIDMapping) []oci.SpecOpts {
+	if d.Service != nil {
+		return c.serviceSpecification(d, image, dir, cgroup, users)
+	}
 	opts := []oci.SpecOpts{
 		oci.WithDefaultUnixDevices,
 		oci.WithImageConfigArgs(image, d.Command),
@@ -73,7 +79,10 @@ func (c *Client) specification(d Definition, image containerd.Image, dir, cgroup
 	if d.Kind == Bootstrap {
 		opts = append(opts, withCalls(bootstrapCalls))
 	}
-	return append(opts, withLabels(d), withHelper(d.Name, unitOf(cgroup)))
+	if d.Kind == Debug { // what it writes goes to who asked for it
+		return append(opts, withLabels(d))
+	}
+	return append(opts, withLabels(d), withHelper(d, unitOf(cgroup)))
 }
 
 // withFirmware lets a container read what the firmware says.
@@ -113,12 +122,16 @@ func withLabels(d Definition) oci.SpecOpts {
 
 // withHelper has the container's program started by ours, which connects what it
 // writes to the journal and is gone then. The journal knows it by unit and name.
-func withHelper(name, unit string) oci.SpecOpts {
+func withHelper(d Definition, unit string) oci.SpecOpts {
 	return func(_ context.Context, _ oci.Client, _ *containers.Container, s *specs.Spec) error {
 		if len(s.Process.Args) == 0 {
 			return fmt.Errorf("neither the image nor the settings say which program to run")
 		}
-		s.Process.Args = append([]string{helperInside, journalInside, unit, name}, s.Process.Args...)
+		words := []string{helperInside}
+		if d.Service != nil {
+			words = append(words, variablesFlag, variablesInside)
+		}
+		s.Process.Args = append(append(words, journalInside, unit, d.Name), s.Process.Args...)
 		return nil
 	}
 }

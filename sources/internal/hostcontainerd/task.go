@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/containerd/api/types/runc/options"
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/errdefs"
 )
@@ -34,17 +35,19 @@ const snapshotter = "overlayfs"
 // madeFrom is the label that says what a container was made from.
 const madeFrom = "bulkhead/made-from"
 
+// An ImageError says why there is no image to make a container from.
+type ImageError struct{ error }
+
+// Unwrap returns the cause.
+func (e ImageError) Unwrap() error { return e.error }
+
 // Start has the container of definition d run, made anew from its image. One
 // that runs already and was made from the same is left alone. When Start has
 // returned, the container does not need the caller any more.
 func (c *Client) Start(ctx context.Context, d Definition) error {
-	dir, err := c.prepare(d)
-	if err != nil {
-		return fmt.Errorf("container %s: %w", d.Name, err)
-	}
 	image, err := c.Image(ctx, d.Source, d.Proxy)
 	if err != nil {
-		return fmt.Errorf("container %s: %w", d.Name, err)
+		return fmt.Errorf("container %s: %w", d.Name, ImageError{err})
 	}
 	cgroup, err := c.cgroup(d.ID())
 	if err != nil {
@@ -58,7 +61,7 @@ func (c *Client) Start(ctx context.Context, d Definition) error {
 	if err := c.Remove(ctx, d.ID()); err != nil {
 		return err
 	}
-	if err := c.launch(ctx, d, image, dir, cgroup, origin); err != nil {
+	if err := c.launchAfterDeath(ctx, d, image, cgroup, origin); err != nil {
 		// What is half made would be in the way of the next start.
 		return errors.Join(fmt.Errorf("container %s: %w", d.Name, err), c.Remove(context.WithoutCancel(ctx), d.ID()))
 	}
@@ -111,20 +114,38 @@ func (c *Client) find(ctx context.Context, id string) (containerd.Container, con
 
 func snapshot(id string) string { return id + "-snapshot" }
 
-func (c *Client) launch(ctx context.Context, d Definition, image containerd.Image, dir, cgroup, origin string) error {
+func (c *Client) launch(ctx context.Context, d Definition, image containerd.Image, cgroup, origin string) error {
+	lease, err := c.reserve(d)
+	if err != nil {
+		return err
+	}
+	dir, err := c.prepare(d, lease)
+	if err != nil {
+		return err
+	}
+	users := d.users(lease)
+	var files []snapshots.Opt
+	if users != nil {
+		files = append(files, containerd.WithUserNSRemapperLabels(users, users))
+	}
 	container, err := c.containerd.NewContainer(ctx, d.ID(),
 		containerd.WithImage(image),
 		containerd.WithSnapshotter(snapshotter),
-		containerd.WithNewSnapshot(snapshot(d.ID()), image),
+		containerd.WithNewSnapshot(snapshot(d.ID()), image, files...),
 		containerd.WithRuntime(runtime, &options.Options{BinaryName: c.opt.Runc, Root: c.opt.RuncRoot}),
-		containerd.WithNewSpec(c.specification(d, image, dir, cgroup)...),
-		containerd.WithAdditionalContainerLabels(map[string]string{madeFrom: origin, "bulkhead/kind": string(d.Kind)}))
+		containerd.WithNewSpec(c.specification(d, image, dir, cgroup, users)...),
+		containerd.WithAdditionalContainerLabels(map[string]string{
+			madeFrom: origin, labelKind: string(d.Kind), labelName: d.Name, labelDigest: image.Target().Digest.String(),
+		}))
 	if err != nil {
 		return fmt.Errorf("make the container: %w", err)
 	}
 	task, err := container.NewTask(ctx, cio.NullIO)
 	if err != nil {
 		return fmt.Errorf("make its first process: %w", err)
+	}
+	if err := c.connect(d, task.Pid()); err != nil {
+		return err
 	}
 	if err := task.Start(ctx); err != nil {
 		return fmt.Errorf("start its program: %w", err)

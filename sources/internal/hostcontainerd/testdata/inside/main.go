@@ -4,12 +4,16 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -18,6 +22,31 @@ func main() {
 	case "exit":
 		code, _ := strconv.Atoi(words[1])
 		os.Exit(code)
+	case "copy": // input to output
+		n, err := io.Copy(os.Stdout, os.Stdin)
+		fmt.Fprintln(os.Stderr, n, err)
+	case "signals": // says which one comes
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGINT)
+		fmt.Println("waiting")
+		for s := range caught {
+			w, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
+			if err != nil {
+				w = &unix.Winsize{}
+			}
+			fmt.Println(s, w.Row, w.Col)
+			if s == syscall.SIGINT {
+				os.Exit(130)
+			}
+		}
+	case "kill": // the processes of the host that have the name, of the unit
+		os.Exit(kill(words[1], words[2]))
+	case "flood": // more output than anybody wants
+		for block := make([]byte, 64<<10); ; {
+			if _, err := os.Stdout.Write(block); err != nil {
+				os.Exit(1)
+			}
+		}
 	case "report":
 		report()
 	case "wait":
@@ -30,6 +59,52 @@ func main() {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("deaf")
 		time.Sleep(time.Hour)
+	case "limits":
+		limits(words[1])
+	case "eat":
+		eat()
+	}
+}
+
+// limits writes what the group of the unit may take whenever that changes.
+func limits(unit string) {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM)
+	for last := ""; ; {
+		if now := limitsOf(unit); now != last {
+			fmt.Println(now)
+			last = now
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func limitsOf(unit string) string {
+	line := "limits"
+	found, _ := filepath.Glob("/sys/fs/cgroup/*/*/" + unit)
+	for _, group := range found {
+		for _, name := range []string{"memory.max", "memory.swap.max", "cpu.max", "pids.max"} {
+			value, _ := os.ReadFile(filepath.Join(group, name))
+			line += " " + name + "=" + strings.TrimSpace(string(value))
+		}
+	}
+	return line
+}
+
+// eat takes memory for as long as it is given some.
+func eat() {
+	fmt.Println("eating")
+	for kept := [][]byte{}; ; kept = append(kept, make([]byte, 1<<20)) {
+		if len(kept) > 0 {
+			last := kept[len(kept)-1]
+			for i := 0; i < len(last); i += 4096 {
+				last[i] = 1
+			}
+		}
 	}
 }
 
@@ -68,4 +143,22 @@ func words(args []string) string {
 		return args[2]
 	}
 	return "host-containers"
+}
+
+// kill kills the processes called name in control groups with unit in their name,
+// and returns whether there were none.
+func kill(name, unit string) int {
+	found := 1
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		comm, _ := os.ReadFile(dir + "/comm")
+		group, _ := os.ReadFile(dir + "/cgroup")
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || strings.TrimSpace(string(comm)) != name || !strings.Contains(string(group), unit) {
+			continue
+		}
+		found = 0
+		fmt.Println(syscall.Kill(pid, syscall.SIGKILL))
+	}
+	return found
 }
