@@ -101,6 +101,8 @@ func addUnit(t *testing.T, opt *nsboot.Options, p *recipe.Package, u recipe.Unit
 	file := "/usr/lib/systemd/system/" + u.Name
 	if slices.Contains(packaged, p.Name) {
 		opt.Files[file] = packageFile(t, p, u.File)
+		// An image has its users from the start.
+		opt.Files[file+".d/users.conf"] = "[Unit]\nAfter=systemd-sysusers.service\n"
 		if u.Enable {
 			opt.Wants = append(opt.Wants, u.Name)
 		}

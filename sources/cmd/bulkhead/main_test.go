@@ -19,6 +19,7 @@ func TestRun(t *testing.T) {
 		"  disk-names       Print the name under which a disk was attached\n" +
 		"  generate         Find values for settings that nobody has set\n" +
 		"  kernel-settings  Set lockdown and huge pages of the running kernel\n" +
+		"  kubelet-health   Find out how the kubelet of the node is\n" +
 		"  network-config   Give systemd-networkd its files\n" +
 		"  power            Reboot a node, or switch it off\n" +
 		"  provision        Take user data once, and apply the settings\n" +
