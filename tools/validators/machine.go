@@ -32,10 +32,11 @@ type Machine struct {
 // number, since a cage has no other.
 var accounts = []string{"root", "api", "_chrony", "systemd-network", "systemd-resolve"}
 
-// standIns are programs that units start and no package provides as a file: they
-// have no source that a package could name.
+// standIns are programs that units start and no package provides as a file: the
+// first is a link that Debian's scripts make, the others have no source that a
+// package could name.
 var standIns = []string{
-	"/usr/bin/bulkhead", "/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
+	"/usr/sbin/iptables", "/usr/bin/bulkhead", "/usr/bin/amazon-ecs-agent", "/usr/bin/nvidia-device-plugin", "/usr/bin/nvidia-dra-gpu-kubelet-plugin",
 }
 
 // standIn is what such a program is.

@@ -174,9 +174,15 @@ func lease() ([]byte, error) {
 			return nil, err
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-		n, _, err := conn.ReadFrom(answer)
-		if err == nil && n > 240 && string(answer[4:8]) == "Bulk" {
-			return answer[16:20], nil
+		for {
+			n, _, err := conn.ReadFrom(answer)
+			if err != nil {
+				break
+			}
+			// Answers for everybody also come to those who have not asked.
+			if n > 240 && string(answer[4:8]) == "Bulk" && bytes.Equal(answer[28:34], i.HardwareAddr) {
+				return answer[16:20], nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("nobody gives an address to %s", i.HardwareAddr)
