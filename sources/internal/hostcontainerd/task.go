@@ -24,7 +24,7 @@ const (
 )
 
 // tidyLimit bounds each step of the removal of what has ended.
-const tidyLimit = 10 * time.Second
+const tidyLimit = 30 * time.Second
 
 // runtime is containerd's name of the one that uses runc.
 const runtime = "io.containerd.runc.v2"
