@@ -29,14 +29,18 @@ type leaf []string
 
 func (l leaf) String() string { return strings.Join(l, ".") }
 
+func declaresContainers(s *schema.Schema) bool {
+	_, ok := s.Lookup(key.Key{}.Child("containers"))
+	return ok
+}
+
 // inContainers are settings that have no value where no containers can be declared.
 var inContainers = []string{"updates.health-checks.<name>.container", "updates.health-checks.<name>.command"}
 
 func (s *sweep) leaves() []leaf {
 	var out []leaf
-	_, declares := s.v.Schema.Lookup(key.Key{}.Child("containers"))
 	s.v.Schema.Root().Walk(func(path []string, n *schema.Node) {
-		if n.Kind == schema.Leaf && (declares || !slices.Contains(inContainers, leaf(path).String())) {
+		if n.Kind == schema.Leaf && (declaresContainers(s.v.Schema) || !slices.Contains(inContainers, leaf(path).String())) {
 			out = append(out, path)
 		}
 	})

@@ -153,11 +153,16 @@ func newSweep(t *testing.T, imageDir, name, mode string) *sweep {
 	}
 	api := newRemote(t)
 	user = user.Apply(v.Schema.ReadPairs(modes[mode]).Patch).Apply(v.Schema.ReadPairs(api.settings()).Patch)
+	others := api.others
+	if declaresContainers(v.Schema) {
+		user = user.Apply(v.Schema.ReadPairs([]string{"updates.health-checks.inside.container=web", `updates.health-checks.inside.command=["/check"]`}).Patch)
+		others = append(slices.Clone(others), "db") // the other container
+	}
 	base, rep := v.Validate(user, document.Document{})
 	must(t, rep.Err())
 	img, err := loadImage(imageDir, name)
 	must(t, err)
-	s := &sweep{bench: newBench(t, imageDir, nil), t: t, v: v, img: img, user: user, base: base, others: api.others}
+	s := &sweep{bench: newBench(t, imageDir, nil), t: t, v: v, img: img, user: user, base: base, others: others}
 	if res := s.applied(base); res.Status != applier.OK {
 		t.Fatalf("variant %s: apply of everything: %s", name, asJSON(t, res))
 	}
