@@ -44,7 +44,7 @@ func TestTimeout(t *testing.T) {
 	}{
 		{"usual", Options{Packages: []string{"./tools/..."}}, "10m"},
 		{"long forms", Options{Soak: true, Packages: []string{bootPackage}}, "2h"},
-		{"machines", Options{Packages: []string{bootPackage}}, "30m"},
+		{"machines", Options{Packages: []string{bootPackage}}, "60m"},
 	}
 	for _, tt := range tests {
 		if got := tt.opt.timeout(); got != tt.want {

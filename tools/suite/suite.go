@@ -210,7 +210,7 @@ func (o Options) timeout() string {
 	case o.Soak:
 		return "2h"
 	case slices.Equal(o.Packages, []string{bootPackage}):
-		return "30m"
+		return "60m"
 	}
 	return "10m"
 }
